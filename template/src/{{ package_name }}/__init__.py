@@ -1,0 +1,1 @@
+"""The service; ``main`` puts it together."""

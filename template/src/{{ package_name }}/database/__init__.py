@@ -1,0 +1,1 @@
+"""Engines, sessions, repositories, and what database errors mean."""

@@ -1,0 +1,49 @@
+"""The declarative base: names of constraints, ids and timestamps."""
+
+from datetime import UTC, datetime
+# {% if database_driver == "asyncmy" %}
+from typing import Any
+# {% endif %}
+from uuid import UUID
+
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from .types import Id, UtcDateTime
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def utc_now() -> datetime:
+    """Return the aware current time, in microseconds like the columns that store it."""
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """The base of every model; migrations refer to constraints by these names."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    # {% if database_driver == "asyncmy" %}
+    # The default collation takes letters of another case or accent for the same.
+    __table_args__: Any = {  # noqa: RUF012 - read by SQLAlchemy, never changed
+        "mysql_engine": "InnoDB",
+        "mysql_charset": "utf8mb4",
+        "mysql_collate": "utf8mb4_bin",
+    }
+    # {% endif %}
+
+
+class Entity(Base):
+    """A row with an id that sorts by the time of its creation, so that inserts stay local."""
+
+    __abstract__ = True
+
+    id: Mapped[UUID] = mapped_column(Id, primary_key=True, default=uuid7)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)

@@ -1,0 +1,127 @@
+"""The engines of a process and the sessions on them."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy import URL, Dialect, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# {% if orjson %}
+from ..serialization import dumps, loads
+# {% endif %}
+# {% if database_driver == "aiosqlite" %}
+from .driver import configure, engine_options
+# {% else %}
+from .driver import engine_options
+# {% endif %}
+from .errors import DatabaseUnavailable
+from .gate import Gate
+from .session import ReadSession, WriteSession
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+
+
+def create_engine(
+    url: URL, settings: "Settings", *, read_only: bool = False, pool_size: int | None = None
+) -> AsyncEngine:
+    """Make an engine with its pool; ``pool_size`` fixes the size, for a use apart."""
+    engine = create_async_engine(
+        url,
+        pool_size=pool_size or settings.database_pool_size,
+        max_overflow=0 if pool_size else settings.database_max_overflow,
+        pool_timeout=settings.database_pool_timeout,
+        pool_recycle=settings.database_pool_recycle,
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+        # An error is logged with its statement; the values in it are the users' own.
+        hide_parameters=True,
+        # {% if orjson %}
+        json_serializer=lambda value: dumps(value).decode(),
+        json_deserializer=loads,
+        # {% endif %}
+        **engine_options(settings, read_only=read_only),
+    )
+    event.listen(engine.sync_engine, "do_connect", _connect)
+    # {% if database_driver == "aiosqlite" %}
+    configure(engine, settings, read_only=read_only)
+    # {% endif %}
+    return engine
+
+
+def _connect(
+    dialect: Dialect,
+    _record: ConnectionPoolEntry,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+) -> DBAPIConnection:
+    # What goes wrong here may be an error of the socket, of TLS, of the driver or of the server.
+    try:
+        return dialect.connect(*arguments, **options)
+    except Exception as error:
+        raise DatabaseUnavailable from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """One pool to read with, one to write with, and the gates before them."""
+
+    read_engine: AsyncEngine
+    write_engine: AsyncEngine
+    read_gate: Gate
+    write_gate: Gate
+    read_sessions: async_sessionmaker[ReadSession]
+    write_sessions: async_sessionmaker[WriteSession]
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: "Settings") -> AsyncIterator[Self]:
+        """Make the engines; connections are made when they are first needed."""
+        async with AsyncExitStack() as stack:
+            url = settings.database_url
+            write_engine = create_engine(url, settings)
+            stack.push_async_callback(write_engine.dispose)
+            read_url = settings.database_read_url or url
+            read_engine = create_engine(read_url, settings, read_only=True)
+            stack.push_async_callback(read_engine.dispose)
+            yield cls(
+                read_engine=read_engine,
+                write_engine=write_engine,
+                read_gate=_gate(settings),
+                write_gate=_gate(settings),
+                read_sessions=async_sessionmaker(
+                    read_engine, class_=ReadSession, autoflush=False, expire_on_commit=False
+                ),
+                write_sessions=async_sessionmaker(
+                    write_engine, class_=WriteSession, autoflush=False, expire_on_commit=False
+                ),
+            )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """Open a session to read with.
+
+        Raises:
+            Overloaded: no connection was free in time.
+        """
+        async with self.read_gate, self.read_sessions() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[WriteSession]:
+        """Open a session in a transaction: committed at the end, rolled back on an error.
+
+        Raises:
+            Overloaded: no connection was free in time.
+        """
+        async with self.write_gate, self.write_sessions.begin() as session:
+            yield session
+
+
+def _gate(settings: "Settings") -> Gate:
+    connections = settings.database_pool_size + settings.database_max_overflow
+    return Gate(permits=connections, timeout=settings.database_pool_timeout)

@@ -1,0 +1,22 @@
+"""What can go wrong in a database, whatever the driver calls it."""
+
+from enum import Enum, auto
+
+
+class Fault(Enum):
+    """The meaning of a database error."""
+
+    DUPLICATE = auto()
+    """A unique constraint does not hold."""
+    INTEGRITY = auto()
+    """Another constraint does not hold."""
+    BAD_VALUE = auto()
+    """A value does not fit its column."""
+    STATEMENT_TIMEOUT = auto()
+    LOCK_TIMEOUT = auto()
+    DEADLOCK = auto()
+    SERIALIZATION = auto()
+    """Two transactions cannot both have happened; the one that failed can be run again."""
+    DISCONNECTED = auto()
+    """The connection is lost, or none could be made."""
+    OTHER = auto()

@@ -1,0 +1,62 @@
+"""What must be true of the database before the service starts."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from sqlalchemy import URL, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..problems import Problem
+# {% if database_driver == "aiosqlite" %}
+from .engine import create_engine
+# {% else %}
+from .driver import MAX_CONNECTIONS
+from .engine import create_engine
+# {% endif %}
+
+if TYPE_CHECKING:
+    from ..settings import Settings
+# {% if database_driver != "aiosqlite" %}
+
+POOLS = 2
+PROBES = 2
+"""Connections of the readiness checks."""
+# {% endif %}
+
+
+async def verify_database(settings: "Settings") -> None:
+    """Connect once, so that a wrong URL shows at the start and not in the first request.
+
+    Raises:
+        SystemExit: with one line that names the setting to change.
+    """
+    await _verify("DATABASE_URL", settings.database_url, settings)
+    if settings.database_read_url:
+        await _verify("DATABASE_READ_URL", settings.database_read_url, settings)
+
+
+async def _verify(name: str, url: URL, settings: "Settings") -> None:
+    engine = create_engine(url, settings, read_only=True, pool_size=1)
+    try:
+        async with asyncio.timeout(settings.database_pool_timeout), engine.connect() as connection:
+            # {% if database_driver == "aiosqlite" %}
+            await connection.execute(text("SELECT 1"))
+            # {% else %}
+            limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
+            # {% endif %}
+    except (Problem, SQLAlchemyError, TimeoutError) as error:
+        reason = type(error.__cause__ or error).__name__
+        message = f"Cannot start, check {name}: no connection to {url!r} ({reason})"
+        raise SystemExit(message) from None
+    finally:
+        await engine.dispose()
+    # {% if database_driver != "aiosqlite" %}
+    pools = POOLS * (settings.database_pool_size + settings.database_max_overflow)
+    needed = settings.workers * (pools + PROBES)
+    if needed > limit:
+        message = (
+            "Cannot start, lower DATABASE_POOL_SIZE or WORKERS: "
+            f"{settings.workers} workers may open {needed} connections, {name} accepts {limit}"
+        )
+        raise SystemExit(message)
+    # {% endif %}

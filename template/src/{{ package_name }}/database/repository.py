@@ -1,0 +1,88 @@
+"""The typed access to one table."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import islice
+from typing import Any, ClassVar, Generic, TypeVar, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Delete, Select, bindparam, delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.interfaces import ORMOption
+
+from .base import Entity
+
+CHUNK_ROWS = 1_000
+"""Rows in one INSERT of a bulk insert; bounds the memory of a statement."""
+
+E = TypeVar("E", bound=Entity)
+
+
+class AsyncRepository(Generic[E]):
+    """Reads and writes of one model; subclasses set ``model`` and add their own queries.
+
+    A repository flushes, so that errors show where they belong, but never commits: the
+    transaction belongs to whoever opened the session.
+    """
+
+    model: ClassVar[type[Entity]]
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+
+    async def get(self, entity_id: UUID) -> E | None:
+        """Return the entity, or None."""
+        entity = await self.session.scalar(_by_id(self.model), {"id": entity_id})
+        return cast(E | None, entity)
+
+    async def page(self, *, after: UUID, limit: int, options: Sequence[ORMOption] = ()) -> list[E]:
+        """Return up to ``limit`` rows whose ids follow ``after``, in the order of ids."""
+        statement = _page(self.model)
+        if options:
+            statement = statement.options(*options)
+        rows = await self.session.scalars(statement, {"after": after, "limit": limit})
+        return cast(list[E], rows.all())
+
+    async def add(self, entity: E) -> E:
+        """Insert the entity.
+
+        Raises:
+            sqlalchemy.exc.IntegrityError: a constraint of the table does not hold.
+        """
+        self.session.add(entity)
+        await self.session.flush()
+        return entity
+
+    async def add_many(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert the rows in chunks and return their number."""
+        iterator = iter(rows)
+        while chunk := list(islice(iterator, CHUNK_ROWS)):
+            await self.session.execute(insert(self.model), chunk)
+        return len(rows)
+
+    async def delete(self, entity_id: UUID) -> bool:
+        """Delete the row; return whether there was one."""
+        result = await self.session.execute(_delete(self.model), {"id": entity_id})
+        return cast(CursorResult[Any], result).rowcount > 0
+
+
+# Statements are built once: building one costs more than running it from SQLAlchemy's cache.
+@cache
+def _by_id(model: type[Entity]) -> Select[Any]:
+    return select(model).where(model.id == bindparam("id"))
+
+
+@cache
+def _delete(model: type[Entity]) -> Delete:
+    statement = delete(model).where(model.id == bindparam("id"))
+    return statement.execution_options(synchronize_session=False)
+
+
+@cache
+def _page(model: type[Entity]) -> Select[Any]:
+    return (
+        select(model)
+        .where(model.id > bindparam("after"))
+        .order_by(model.id)
+        .limit(bindparam("limit"))
+    )

@@ -1,0 +1,23 @@
+"""Sessions: one type to read with, one to write with."""
+
+from collections.abc import Iterable
+from typing import NoReturn
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+
+class ReadSession(AsyncSession):
+    """Reads, each statement on its own in autocommit; the database refuses writes."""
+
+    def add(self, instance: object, _warn: bool = True) -> NoReturn:  # noqa: ARG002, FBT001, FBT002
+        """Refuse, since nothing would ever flush the object."""
+        message = "a ReadSession does not write; ask for a WriteSession"
+        raise TypeError(message)
+
+    def add_all(self, instances: Iterable[object]) -> NoReturn:
+        """Refuse, like ``add``."""
+        self.add(instances)
+
+
+class WriteSession(AsyncSession):
+    """Reads and writes in one transaction, committed when the ``Database`` block ends."""

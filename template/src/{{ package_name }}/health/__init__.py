@@ -1,0 +1,1 @@
+"""Liveness and readiness for whoever routes requests to this process."""

@@ -1,0 +1,32 @@
+"""``/health/live`` and ``/health/ready``."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from ..lifespan import state_of
+from .readiness import Result
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class Live(BaseModel):
+    status: Literal["live"] = "live"
+
+
+class Ready(BaseModel):
+    status: Literal["ready"] = "ready"
+    checks: dict[str, Result]
+
+
+@router.get("/live")
+async def live() -> Live:
+    """Tell that the process runs; it depends on nothing else, or an outage would restart it."""
+    return Live()
+
+
+@router.get("/ready")
+async def ready(request: Request) -> Ready:
+    """Tell whether the process should get requests; 503 when a check fails or while draining."""
+    return Ready(checks=await state_of(request)["readiness"].check())

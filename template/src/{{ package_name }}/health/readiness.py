@@ -1,0 +1,130 @@
+"""Whether this process can serve: its database answers, is migrated, and no drain has begun."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache, partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import Literal, Self
+
+import structlog
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from ..database.engine import create_engine
+from ..drain import Drain
+from ..problems import Problem
+from ..settings import Settings
+
+CHECK_SECONDS = 2.0
+"""The time each check has."""
+
+CACHE_SECONDS = 1.0
+"""How long a result is reused, so that many probes cost the database as much as one."""
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+Check = Callable[[], Awaitable[None]]
+Result = Literal["ok", "failing"]
+
+log = structlog.get_logger()
+
+
+class NotReady(Problem):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = "not-ready"
+    title = "Not ready to serve"
+
+
+class MigrationsPendingError(Exception):
+    """The schema of the database is not the one that this code expects."""
+
+
+class Readiness:
+    """Runs the checks in parallel, once for all who ask at the same time."""
+
+    def __init__(self, checks: Mapping[str, Check], *, drain: Drain) -> None:
+        self._checks = checks
+        self._drain = drain
+        self._running = asyncio.Lock()
+        self._results: dict[str, Result] = {}
+        self._expires = 0.0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, *, drain: Drain) -> AsyncIterator[Self]:
+        """Make the checks, on connections of their own so that they wait for no request."""
+        async with AsyncExitStack() as stack:
+            engine = create_engine(settings.database_url, settings, read_only=True, pool_size=2)
+            stack.push_async_callback(engine.dispose)
+            checks: dict[str, Check] = {
+                "database": partial(check_database, engine),
+                "migrations": partial(check_migrations, engine),
+            }
+            if url := settings.database_read_url:
+                replica = create_engine(url, settings, read_only=True, pool_size=1)
+                stack.push_async_callback(replica.dispose)
+                checks["read_database"] = partial(check_database, replica)
+            yield cls(checks, drain=drain)
+
+    async def check(self) -> dict[str, Result]:
+        """Return the result of each check.
+
+        Raises:
+            NotReady: a check fails, or the process drains.
+        """
+        if self._drain.draining:
+            message = "this process is shutting down"
+            raise NotReady(message)
+        async with self._running:
+            if time.monotonic() >= self._expires:
+                self._results = await self._run()
+                self._expires = time.monotonic() + CACHE_SECONDS
+        if "failing" in self._results.values():
+            raise NotReady(checks=self._results)
+        return self._results
+
+    async def _run(self) -> dict[str, Result]:
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                name: group.create_task(_result(name, check))
+                for name, check in self._checks.items()
+            }
+        return {name: task.result() for name, task in tasks.items()}
+
+
+async def _result(name: str, check: Check) -> Result:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            await check()
+    except Exception as error:  # noqa: BLE001 - whatever fails, the process is not ready
+        # The message of a driver may hold the address or the user of the database.
+        log.warning("readiness check failed", check=name, error=type(error).__name__)
+        return "failing"
+    return "ok"
+
+
+async def check_database(engine: AsyncEngine) -> None:
+    """Run a statement."""
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+
+
+async def check_migrations(engine: AsyncEngine) -> None:
+    """Compare the schema's revision with the newest one of this code.
+
+    Raises:
+        MigrationsPendingError: they differ.
+    """
+    async with engine.connect() as connection:
+        revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    if revision != newest_revision():
+        raise MigrationsPendingError
+
+
+@cache
+def newest_revision() -> str | None:
+    return ScriptDirectory(MIGRATIONS).get_current_head()

@@ -1,0 +1,111 @@
+"""Structured logs: one JSON object a line, or coloured text on a terminal."""
+
+import asyncio
+import logging
+import sys
+import threading
+from typing import Literal
+
+import structlog
+
+from .serialization import dumps
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+FLUSH_SECONDS = 0.1
+FLUSH_BYTES = 64 * 1024
+
+
+class BatchedOutput:
+    """Standard output, many lines at once: a system call a line costs more than the line.
+
+    A batch is written after ``FLUSH_SECONDS`` or ``FLUSH_BYTES``, whichever comes first; a
+    killed process loses what it logged in that time. Outside an event loop, as during start-up
+    and in threads, each line is written at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pending: list[bytes] = []
+        self._size = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def write(self, line: bytes) -> None:
+        """Take a line; it is written with its batch."""
+        with self._lock:
+            self._pending.append(line)
+            self._size += len(line)
+
+    def flush(self) -> None:
+        """Write the batch now, or let it grow when an event loop can do it later."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.drain()
+            return
+        if self._size >= FLUSH_BYTES:
+            self.drain()
+        elif self._timer is None:
+            self._timer = loop.call_later(FLUSH_SECONDS, self.drain)
+
+    def drain(self) -> None:
+        """Write all that is pending."""
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            batch = b"".join(self._pending)
+            self._pending.clear()
+            self._size = 0
+            sys.stdout.buffer.write(batch)
+            sys.stdout.buffer.flush()
+
+
+OUTPUT = BatchedOutput()
+"""The one standard output of the process; drain it before the process ends."""
+
+
+class StructlogHandler(logging.Handler):
+    """Sends the records of libraries the way of the service's own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the record's message and exception."""
+        log = structlog.get_logger(record.name)
+        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info or None)
+
+
+def configure_logging(level: LogLevel) -> None:
+    """Set up structlog and the standard library's loggers."""
+    on_terminal = sys.stdout.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            *_renderers(on_terminal=on_terminal),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.BytesLoggerFactory(OUTPUT),  # type: ignore[arg-type]
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [StructlogHandler()]
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
+    # {% if http_client == "httpx2" %}
+    # It logs each request with its whole URL, which may hold a secret.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # {% endif %}
+
+
+def _renderers(*, on_terminal: bool) -> list[structlog.typing.Processor]:
+    if on_terminal:
+        console = structlog.dev.ConsoleRenderer()
+        return [lambda logger, name, event: console(logger, name, event).encode()]
+    return [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(serializer=_render),
+    ]
+
+
+def _render(event: structlog.typing.EventDict, **_: object) -> bytes:
+    return dumps(event)

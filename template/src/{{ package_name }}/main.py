@@ -1,0 +1,143 @@
+"""The wiring: which parts make up the service."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from .database.errors import handle_database_error
+# {% if health_checks %}
+from .health.endpoints import router as health
+# {% endif %}
+from .lifespan import State, open_state
+from .logs import OUTPUT, configure_logging
+from .middleware import (
+    REQUEST_ID,
+    RESPONSE_TIME,
+    BodyLimitMiddleware,
+    DeadlineMiddleware,
+    LoggingMiddleware,
+    RequestIdMiddleware,
+    TimingMiddleware,
+)
+from .orders.endpoints import router as orders
+from .problems import (
+    PROBLEM_RESPONSES,
+    Problem,
+    handle_http_exception,
+    handle_problem,
+    handle_validation_error,
+)
+# {% if orjson %}
+from .serialization import OrjsonResponse
+# {% endif %}
+from .settings import Settings, load_settings
+# {% if http_client != "none" %}
+from .upstream.endpoints import router as upstream
+# {% endif %}
+from .users.endpoints import router as users
+
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest request body, unless a route sets a limit of its own."""
+
+ROUTERS = (
+    # {% if health_checks %}
+    health,
+    # {% endif %}
+    users,
+    orders,
+    # {% if http_client != "none" %}
+    upstream,
+    # {% endif %}
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application; its resources open when it starts."""
+    configure_logging(settings.log_level)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        try:
+            async with open_state(settings) as state:
+                yield state
+        finally:
+            OUTPUT.drain()
+
+    app = FastAPI(
+        title={{ project_name | py_string }},
+        lifespan=lifespan,
+        middleware=middleware(settings),
+        exception_handlers={
+            Problem: handle_problem,
+            HTTPException: handle_http_exception,
+            RequestValidationError: handle_validation_error,
+            DBAPIError: handle_database_error,
+        },
+        responses=PROBLEM_RESPONSES,
+    )
+    for router in ROUTERS:
+        register(app, router)
+    return app
+
+
+def middleware(settings: Settings) -> list[Middleware]:
+    """Return the middleware, outermost first."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=["Location", REQUEST_ID, RESPONSE_TIME],
+    )
+    return [
+        *([cors] if settings.cors_origins else []),
+        Middleware(RequestIdMiddleware),
+        Middleware(TimingMiddleware),
+        Middleware(LoggingMiddleware),
+        Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
+        Middleware(BodyLimitMiddleware),
+    ]
+
+
+def register(app: FastAPI, router: APIRouter) -> None:
+    """Add the routes of a router to the application itself.
+
+    ``include_router`` keeps the router as a level of its own, which is matched anew for every
+    request and costs more than most queries. The options here are those that a route of this
+    service may set.
+    """
+    for route in router.routes:
+        if not isinstance(route, APIRoute):
+            message = f"{route} is not a path operation"
+            raise TypeError(message)
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=list(route.methods or ()),
+            name=route.name,
+            operation_id=route.name,
+            tags=route.tags,
+            dependencies=route.dependencies,
+            status_code=route.status_code,
+            response_model=route.response_model,
+            responses=route.responses,
+            max_body_size=route.max_body_size or MAX_BODY_BYTES,
+            # {% if orjson %}
+            response_class=route.response_class if route.response_model else OrjsonResponse,
+            # {% endif %}
+        )
+
+
+def __getattr__(name: str) -> FastAPI:
+    # `app` is made when a server asks for it, so that importing this module needs no settings.
+    if name == "app":
+        return create_app(load_settings())
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -1,0 +1,94 @@
+"""Settings from the environment and from ``.env``. Times are in seconds."""
+
+from typing import Annotated
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    # {% if http_client != "none" %}
+    HttpUrl,
+    # {% endif %}
+    NonNegativeInt,
+    PlainValidator,
+    PositiveInt,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL
+
+from .database.driver import parse_database_url
+from .logs import LogLevel
+
+DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+
+
+def split_list(value: object) -> object:
+    """Accept ``a, b`` for a list setting."""
+    if isinstance(value, str):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+class Settings(BaseSettings):
+    """Everything that differs between two deployments; each field is an environment variable."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    workers: PositiveInt = {{ workers }}
+
+    database_url: DatabaseUrl = Field(repr=False)
+    database_read_url: DatabaseUrl | None = Field(default=None, repr=False)
+    """A replica for the reads; without it they go to ``database_url``."""
+    database_pool_size: PositiveInt = {{ pool_size }}
+    """Connections kept open in each of the two pools (reads, writes) of a worker."""
+    database_max_overflow: NonNegativeInt = {{ max_overflow }}
+    """Connections above the pool size in a burst; they are closed again after use."""
+    database_pool_timeout: Seconds = 5
+    """How long a request may wait for a connection before it is answered 503."""
+    database_pool_recycle: Seconds = 1800
+    """The age at which a connection is replaced instead of reused."""
+    statement_timeout: Seconds = 10
+    """A statement that runs longer is stopped by the database and answered 504."""
+    lock_timeout: Seconds = 5
+    """A statement that waits longer for a lock is stopped and answered 503."""
+
+    request_timeout: Seconds = 30
+    """The budget of a request; exceeding it is answered 504."""
+    drain_seconds: float = Field(default=5, ge=0, le=3600, allow_inf_nan=False)
+    """How long readiness is 503 before the listeners close after SIGTERM."""
+    # {% if http_client != "none" %}
+
+    upstream_url: HttpUrl | None = Field(default=None, repr=False)
+    """The service whose paths ``POST /upstream/fetch`` may fetch."""
+    # {% endif %}
+
+    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_list)] = []
+    """Origins that browsers may call from, separated by commas; ``*`` allows all."""
+    log_level: LogLevel = "INFO"
+
+
+def load_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SystemExit: with one line that names each variable with a bad value.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        message = f"Cannot start, check the environment or .env: {'; '.join(faults)}"
+        raise SystemExit(message) from None

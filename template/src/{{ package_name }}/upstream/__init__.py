@@ -1,0 +1,1 @@
+"""Another service, fetched from."""

@@ -1,0 +1,114 @@
+"""One migrated database and one running application for all tests; no test sees another's rows."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import cast
+
+import httpx2
+import pytest
+from alembic import command
+from alembic.config import Config
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import delete
+from starlette.types import Receive, Scope, Send
+
+from {{ package_name }}.lifespan import State
+from {{ package_name }}.main import create_app, register
+from {{ package_name }}.models import Order, User
+from {{ package_name }}.settings import Settings
+
+from tests.databases import provide_database
+
+ROOT = Path(__file__).parent.parent
+
+MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    with provide_database() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", url)
+        command.upgrade(alembic_config(), "head")
+        yield url
+
+
+def alembic_config() -> Config:
+    return Config(toml_file=ROOT / "pyproject.toml")
+
+
+@pytest.fixture(scope="session")
+def settings(database_url: str) -> Settings:
+    return Settings(
+        _env_file=None,
+        database_url=database_url,
+        database_pool_size=5,
+        drain_seconds=0,
+    )
+
+
+class Running:
+    """An application whose lifespan has begun, as a server would call it."""
+
+    def __init__(self, app: FastAPI, state: State) -> None:
+        self.app = app
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {**self.state}
+        await self.app(scope, receive, send)
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[Running]:
+    async with app.router.lifespan_context(app) as state:
+        assert state is not None
+        yield Running(app, cast(State, state))
+
+
+def client_of(app: Running) -> httpx2.AsyncClient:
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    return httpx2.AsyncClient(transport=transport, base_url="http://service.test")
+
+
+@pytest.fixture(scope="session")
+async def service(settings: Settings) -> AsyncIterator[Running]:
+    async with running(create_app(settings)) as app:
+        yield app
+
+
+@pytest.fixture
+async def state(service: Running) -> AsyncIterator[State]:
+    """The state of the running application; all rows are deleted after the test."""
+    yield service.state
+    async with service.state["database"].write() as session:
+        await session.execute(delete(Order))
+        await session.execute(delete(User))
+
+
+@pytest.fixture
+async def client(service: Running, state: State) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(service) as client:
+        yield client
+
+
+@pytest.fixture
+def make_client(settings: Settings, state: State) -> MakeClient:
+    """Make a client of an application of its own, with other settings or more routes."""
+
+    @asynccontextmanager
+    async def make(
+        router: APIRouter | None = None, **overrides: object
+    ) -> AsyncIterator[httpx2.AsyncClient]:
+        values = {**dict(settings), **overrides}
+        app = create_app(Settings(_env_file=None, **values))
+        register(app, router or APIRouter())
+        async with running(app) as service, client_of(service) as client:
+            yield client
+
+    return make

@@ -1,0 +1,28 @@
+from collections.abc import Iterator
+
+import pytest
+from alembic import command
+
+from tests.conftest import alembic_config
+from tests.databases import provide_database
+
+
+@pytest.fixture
+def _empty_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with provide_database() as url:
+        monkeypatch.setenv("DATABASE_URL", url)
+        yield
+
+
+@pytest.mark.usefixtures("database_url")
+def test_the_models_are_what_the_migrations_make() -> None:
+    command.check(alembic_config())
+
+
+@pytest.mark.usefixtures("_empty_database")
+def test_migrations_can_be_undone() -> None:
+    config = alembic_config()
+
+    command.upgrade(config, "head")
+    command.downgrade(config, "base")
+    command.upgrade(config, "head")

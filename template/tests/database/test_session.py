@@ -1,0 +1,121 @@
+import asyncio
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+from {{ package_name }}.database.dependencies import ReadSessionDep, WriteSessionDep
+from {{ package_name }}.lifespan import State
+from {{ package_name }}.models import User
+from {{ package_name }}.problems import Conflict
+
+from tests.conftest import MakeClient
+from tests.support import ADA, assert_problem, create_user
+
+
+async def emails(state: State) -> list[str]:
+    async with state["database"].read() as session:
+        return list(await session.scalars(select(User.email)))
+
+
+async def test_a_write_is_committed_at_the_end(state: State) -> None:
+    async with state["database"].write() as session:
+        session.add(User(**ADA))
+
+    assert await emails(state) == [ADA["email"]]
+
+
+async def test_a_write_is_undone_by_an_error(state: State) -> None:
+    async def write_and_fail() -> None:
+        async with state["database"].write() as session:
+            session.add(User(**ADA))
+            await session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await write_and_fail()
+
+    assert await emails(state) == []
+
+
+async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state: State) -> None:
+    router = APIRouter()
+
+    @router.post("/refuse")
+    async def refuse(session: WriteSessionDep) -> None:
+        session.add(User(**ADA))
+        await session.flush()
+        raise Conflict
+
+    async with make_client(router) as client:
+        response = await client.post("/refuse")
+
+    assert_problem(response, 409, "conflict")
+    assert await emails(state) == []
+
+
+async def test_the_database_refuses_to_write_in_a_read_session(state: State) -> None:
+    async with state["database"].read() as session:
+        with pytest.raises(DBAPIError):
+            await session.execute(insert(User), [ADA])
+
+    assert await emails(state) == []
+
+
+async def test_a_read_session_refuses_objects(state: State) -> None:
+    async with state["database"].read() as session:
+        with pytest.raises(TypeError, match="WriteSession"):
+            session.add(User(**ADA))
+        with pytest.raises(TypeError, match="WriteSession"):
+            session.add_all([User(**ADA)])
+
+
+async def test_what_is_not_loaded_is_an_error(client: httpx2.AsyncClient, state: State) -> None:
+    await create_user(client)
+
+    async with state["database"].read() as session:
+        user = await session.scalar(select(User))
+        assert user is not None
+        with pytest.raises(InvalidRequestError, match="lazy='raise'"):
+            _ = user.orders
+
+
+async def test_a_defect_in_a_statement_is_a_defect(make_client: MakeClient) -> None:
+    router = APIRouter()
+
+    @router.get("/broken")
+    async def broken(session: ReadSessionDep) -> None:
+        await session.execute(text("SELECT hunter2 FROM nowhere"))
+
+    async with make_client(router) as client:
+        response = await client.get("/broken")
+
+    assert_problem(response, 500, "internal-error")
+    assert "hunter2" not in response.text
+
+
+async def test_too_many_requests_are_refused(make_client: MakeClient) -> None:
+    router = APIRouter()
+    release = asyncio.Event()
+
+    @router.get("/hold")
+    async def hold(session: ReadSessionDep) -> None:
+        await session.execute(text("SELECT 1"))
+        await release.wait()
+
+    async with (
+        make_client(router, database_pool_size=1, database_pool_timeout=0.05) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        holder = group.create_task(client.get("/hold"))
+        await asyncio.sleep(0.02)
+        refused = await client.get("/users")
+        release.set()
+        assert (await holder).status_code == 200
+
+        assert (await client.get("/users")).status_code == 200
+
+    assert_problem(refused, 503, "overloaded")
+    assert refused.headers["retry-after"] == "1"

@@ -1,0 +1,94 @@
+import asyncio
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from {{ package_name }}.logs import (
+    FLUSH_BYTES,
+    FLUSH_SECONDS,
+    OUTPUT,
+    BatchedOutput,
+    configure_logging,
+)
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    OUTPUT.drain()
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_lines_are_json(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    capfd.readouterr()
+
+    structlog.get_logger().info("hello", number=1)
+
+    line = json.loads(capfd.readouterr().out)
+    assert (line["event"], line["number"], line["level"]) == ("hello", 1, "info")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_lines_on_a_terminal_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(output))
+    configure_logging("INFO")
+
+    structlog.get_logger().info("hello")
+
+    assert b"hello" in output.getvalue()
+    assert not output.getvalue().startswith(b"{")
+
+
+def test_libraries_log_the_same_way(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("WARNING")
+
+    logging.getLogger("library").info("not shown")
+    logging.getLogger("library").warning("hello %s", "there")
+
+    assert json.loads(capfd.readouterr().out)["event"] == "hello there"
+
+
+async def test_lines_are_written_together(capfd: pytest.CaptureFixture[str]) -> None:
+    output = BatchedOutput()
+
+    for _ in range(3):
+        output.write(b"line\n")
+        output.flush()
+    assert capfd.readouterr().out == ""
+    await asyncio.sleep(FLUSH_SECONDS * 2)
+
+    assert capfd.readouterr().out == "line\n" * 3
+
+
+async def test_a_large_batch_is_written_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    output = BatchedOutput()
+
+    output.write(b"x" * FLUSH_BYTES)
+    output.flush()
+
+    assert len(capfd.readouterr().out) == FLUSH_BYTES
+
+
+async def test_the_last_lines_are_drained(capfd: pytest.CaptureFixture[str]) -> None:
+    output = BatchedOutput()
+    output.write(b"last\n")
+    output.flush()
+
+    output.drain()
+
+    assert capfd.readouterr().out == "last\n"

@@ -1,0 +1,88 @@
+import httpx2
+import pytest
+
+from {{ package_name }}.logs import OUTPUT
+from {{ package_name }}.users.service import UserQueries
+
+from tests.support import ADA, assert_problem, bad_fields
+
+JSON = {"content-type": "application/json"}
+
+
+async def test_an_unknown_path_is_a_problem(client: httpx2.AsyncClient) -> None:
+    assert_problem(await client.get("/nowhere"), 404, "not-found")
+
+
+async def test_a_wrong_method_is_a_problem_that_names_the_right_ones(
+    client: httpx2.AsyncClient,
+) -> None:
+    response = await client.put("/users/bulk")
+
+    assert_problem(response, 405, "method-not-allowed")
+    assert response.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"email": }', b"[]", b"null", b'"text"', b'{"a": 1e999}']
+)
+async def test_a_body_that_is_no_object_is_a_problem(
+    client: httpx2.AsyncClient, content: bytes
+) -> None:
+    response = await client.post("/users", content=content, headers=JSON)
+
+    assert bad_fields(response)
+
+
+@pytest.mark.parametrize("content", [b'{"email": "\xff"}', b"1" * 5_000, b"[" * 100_000])
+async def test_a_body_that_cannot_be_parsed_is_a_problem(
+    client: httpx2.AsyncClient, content: bytes
+) -> None:
+    response = await client.post("/users", content=content, headers=JSON)
+
+    assert_problem(response, 400, "bad-request")
+
+
+async def test_a_body_of_another_type_is_a_problem(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/users", content=b"a=b", headers={"content-type": "text/plain"})
+
+    assert bad_fields(response) == ["body"]
+
+
+async def test_a_body_over_the_limit_is_a_problem(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/users", json=ADA | {"full_name": "x" * 2_000_000})
+
+    assert_problem(response, 413, "content-too-large")
+
+
+async def test_a_field_name_that_is_no_text_is_answered(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/users", content=b'{"\\ud800": 1}', headers=JSON)
+
+    assert bad_fields(response)
+
+
+async def test_a_problem_does_not_echo_the_value(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/users", json=ADA | {"email": "hunter2"})
+
+    assert bad_fields(response) == ["email"]
+    assert "hunter2" not in response.text
+
+
+async def test_a_defect_is_a_problem_that_tells_nothing(
+    client: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        message = "the secret is hunter2"
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(UserQueries, "page", fail)
+    response = await client.get("/users", headers={"x-request-id": "find-me"})
+    OUTPUT.drain()
+
+    body = assert_problem(response, 500, "internal-error")
+    assert body["request_id"] == "find-me"
+    assert "hunter2" not in response.text
+    logged = capfd.readouterr().out
+    assert "RuntimeError" in logged
+    assert "find-me" in logged

@@ -1,0 +1,216 @@
+"""An upstream on loopback that speaks raw HTTP/1.1, so that it can break it as well."""
+
+import asyncio
+import gzip
+import json
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Self
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came."""
+
+    target: str
+    headers: Mapping[str, str]
+
+
+class Upstream:
+    """Answers each path in its own way and counts its connections."""
+
+    def __init__(self, *, elsewhere: str = "") -> None:
+        self.elsewhere = elsewhere
+        self.received: list[Received] = []
+        self.connections = 0
+        self.open_connections = 0
+        self.serving = 0
+        self.most_serving = 0
+        self.released = asyncio.Event()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, *, elsewhere: str = "") -> AsyncIterator[Self]:
+        upstream = cls(elsewhere=elsewhere)
+        server = await asyncio.start_server(upstream._connected, "127.0.0.1", 0)
+        upstream.port = server.sockets[0].getsockname()[1]
+        try:
+            yield upstream
+        finally:
+            server.close()
+            for task in upstream.tasks:
+                task.cancel()
+            await asyncio.wait_for(server.wait_closed(), 1)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(2):
+            while not condition():  # noqa: ASYNC110 - the condition may be any
+                await asyncio.sleep(0.001)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        self.connections += 1
+        self.open_connections += 1
+        try:
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                while not writer.is_closing():
+                    await self._serve(await _read_request(reader), writer)
+        finally:
+            self.open_connections -= 1
+            writer.close()
+
+    async def _serve(self, request: Received, writer: asyncio.StreamWriter) -> None:
+        self.received.append(request)
+        self.serving += 1
+        self.most_serving = max(self.most_serving, self.serving)
+        try:
+            await self._answer(request, writer)
+            await writer.drain()
+        finally:
+            self.serving -= 1
+
+    async def _answer(self, request: Received, writer: asyncio.StreamWriter) -> None:
+        path = request.target.partition("?")[0]
+        if path == "/redirect":
+            writer.write(_answer(f"Location: {self.elsewhere}/json", status="302 Found"))
+        elif path == "/held":
+            await self.released.wait()
+            writer.write(_answer(JSON, body=b'"held"'))
+        elif path in ANSWERS:
+            writer.write(ANSWERS[path])
+        elif path in MISBEHAVIOURS:
+            await MISBEHAVIOURS[path](writer)
+        else:
+            echo = {"target": request.target, "headers": request.headers}
+            writer.write(_answer(JSON, body=json.dumps(echo).encode()))
+
+
+async def _read_request(reader: asyncio.StreamReader) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    line, *fields = head.rstrip().split("\r\n")
+    headers = {name.lower(): value for name, value in (field.split(": ", 1) for field in fields)}
+    return Received(target=line.split(" ")[1], headers=headers)
+
+
+def _answer(*headers: str, status: str = "200 OK", body: bytes = b"") -> bytes:
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*head, "\r\n"]).encode() + body
+
+
+def _compressed(body: bytes, *, content_type: str = "Content-Type: text/plain") -> bytes:
+    return _answer(content_type, "Content-Encoding: gzip", body=body)
+
+
+async def _never_answer(_: asyncio.StreamWriter) -> None:
+    await asyncio.Event().wait()
+
+
+async def _stall(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    await asyncio.Event().wait()
+
+
+async def _trickle(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while True:
+        writer.write(b".")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def _send_without_end(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    while True:
+        writer.write(chunk)
+        await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def _close_early(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    writer.close()
+
+
+async def _close_between_chunks(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+    writer.close()
+
+
+async def _close_after(writer: asyncio.StreamWriter) -> None:
+    writer.write(_answer(JSON, body=b'"closing"'))
+    writer.close()
+
+
+async def _reset(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+    await writer.drain()
+    await asyncio.sleep(0.01)
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
+JSON = "Content-Type: application/json"
+
+ANSWERS = {
+    "/json": _answer(JSON, body=b'{"n": [1, 2.5, null, "\\u00e9"]}'),
+    "/problem": _answer(
+        "Content-Type: application/problem+json; charset=utf-8",
+        status="418 I'm a teapot",
+        body=b'{"title": "No coffee"}',
+    ),
+    "/text": _answer("Content-Type: text/plain", body="é\0".encode()),
+    "/untyped": _answer(body=b"{}"),
+    "/empty": _answer(JSON, status="503 Service Unavailable"),
+    "/no-content": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "/cookie": _answer("Set-Cookie: session=1; Path=/", JSON, body=b"null"),
+    "/gzip": _compressed(gzip.compress(b'{"zipped": true}'), content_type=JSON),
+    "/full": _answer("Content-Type: text/plain", body=b"x" * MEBIBYTE),
+    "/full-gzip": _compressed(gzip.compress(b"x" * MEBIBYTE)),
+    "/redirect-nowhere": _answer("Location: http://[", status="301 Moved Permanently"),
+    "/no-json": _answer(JSON, body=b"<html>"),
+    "/nan": _answer(JSON, body=b"NaN"),
+    "/surrogate": _answer(JSON, body=b'"\\ud800"'),
+    "/deep": _answer(JSON, body=b"[" * 250 + b"]" * 250),
+    "/deeper": _answer(JSON, body=b"[" * 100_000),
+    "/binary": _answer("Content-Type: image/png", body=b"\x89PNG\xff"),
+    "/too-large": _answer("Content-Type: text/plain", body=b"x" * (MEBIBYTE + 1)),
+    "/bomb": _compressed(gzip.compress(bytes(64 * MEBIBYTE), compresslevel=1)),
+    "/bad-gzip": _compressed(b"not gzip at all"),
+    "/half-gzip": _compressed(gzip.compress(b"x" * 1000)[:-4]),
+    "/gzip-and-more": _compressed(gzip.compress(b"x") + b"more"),
+    "/brotli": _answer("Content-Encoding: br", body=b"\x0b\x02\x80x\x03"),
+    "/bad-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "/long-header": _answer("X-Long: " + "x" * 200_000),
+    "/other-protocol": b"220 mail.example.com ESMTP\r\n\r\n",
+}
+
+MISBEHAVIOURS: dict[str, Callable[[asyncio.StreamWriter], Awaitable[None]]] = {
+    "/silent": _never_answer,
+    "/stalling": _stall,
+    "/trickling": _trickle,
+    "/endless": _send_without_end,
+    "/closing": _close_after,
+    "/closed": _close,
+    "/short": _close_early,
+    "/half-chunked": _close_between_chunks,
+    "/reset": _reset,
+}

@@ -1,0 +1,271 @@
+import asyncio
+import socket
+import time
+from base64 import b64encode
+from typing import Any
+
+import httpx2
+import pytest
+
+from {{ package_name }}.upstream import client as module
+
+from tests.conftest import MakeClient
+from tests.support import assert_problem, bad_fields
+from tests.upstream.conftest import Connect
+from tests.upstream.server import MEBIBYTE, Upstream
+
+
+async def fetch(client: httpx2.AsyncClient, *paths: str) -> list[dict[str, Any]]:
+    response = await client.post("/upstream/fetch", json={"paths": paths})
+    assert response.status_code == 200, response.text
+    results: list[dict[str, Any]] = response.json()["results"]
+    assert [result["path"] for result in results] == list(paths)
+    return results
+
+
+def answer(result: dict[str, Any]) -> tuple[int | None, object]:
+    assert result["error"] is None
+    return result["status"], result["body"]
+
+
+async def test_answers_come_in_the_order_of_the_paths(connected: httpx2.AsyncClient) -> None:
+    answers = {
+        "/json": (200, {"n": [1, 2.5, None, "é"]}),
+        "/problem": (418, {"title": "No coffee"}),
+        "/text": (200, "é\0"),
+        "/untyped": (200, "{}"),
+        "/empty": (503, None),
+        "/no-content": (204, None),
+        "/gzip": (200, {"zipped": True}),
+        "/full": (200, "x" * MEBIBYTE),
+        "/full-gzip": (200, "x" * MEBIBYTE),
+        "/closing": (200, "closing"),
+    }
+
+    results = await fetch(connected, *answers)
+
+    assert [answer(result) for result in results] == list(answers.values())
+
+
+async def test_a_path_that_fails_says_so_in_its_own_result(connected: httpx2.AsyncClient) -> None:
+    failures = {
+        "/no-json": "not-json",
+        "/nan": "not-json",
+        "/surrogate": "not-json",
+        "/deep": "not-json",
+        "/deeper": "not-json",
+        "/binary": "not-text",
+        "/too-large": "too-large",
+        "/endless": "too-large",
+        "/bomb": "too-large",
+        "/bad-gzip": "broken-response",
+        "/half-gzip": "broken-response",
+        "/gzip-and-more": "broken-response",
+        "/brotli": "broken-response",
+        "/bad-chunk": "broken-response",
+        "/half-chunked": "broken-response",
+        "/short": "broken-response",
+        "/reset": "broken-response",
+        "/closed": "broken-response",
+        "/long-header": "broken-response",
+        "/other-protocol": "broken-response",
+    }
+
+    results = await fetch(connected, "/json", *failures, "/text")
+
+    assert {result["path"]: result["error"] for result in results[1:-1]} == failures
+    assert all(result["body"] is None for result in results[1:-1])
+    assert answer(results[0])[0] == answer(results[-1])[0] == 200
+
+
+async def test_the_status_of_a_bad_body_is_reported(connected: httpx2.AsyncClient) -> None:
+    results = await fetch(connected, "/no-json", "/too-large", "/reset", "/closed")
+
+    assert [result["status"] for result in results] == [200, 200, 200, None]
+
+
+async def test_a_redirect_is_reported_and_not_followed(
+    connected: httpx2.AsyncClient, elsewhere: Upstream
+) -> None:
+    results = await fetch(connected, "/redirect", "/redirect-nowhere")
+
+    assert [answer(result) for result in results] == [(302, None), (301, None)]
+    assert elsewhere.connections == 0
+
+
+async def test_a_path_is_sent_as_it_is_below_the_base_url(
+    connect: Connect, upstream: Upstream
+) -> None:
+    paths = ["/", "/a%2Fb/%41%7E;c='d'?q=%20+e%2B%26&r=https://example.com//../x"]
+    for base in (f"{upstream.url}/v2", f"{upstream.url}/v2/"):
+        async with connect(base) as client:
+            results = await fetch(client, *paths)
+
+        assert [result["body"]["target"] for result in results] == [f"/v2{path}" for path in paths]
+
+
+async def test_no_request_leaves_for_a_bad_path(
+    connected: httpx2.AsyncClient, upstream: Upstream
+) -> None:
+    paths = ["/json", "//example.com/", "/../admin"]
+
+    response = await connected.post("/upstream/fetch", json={"paths": paths})
+
+    assert bad_fields(response) == ["paths.1", "paths.2"]
+    assert "example.com" not in response.text
+    assert upstream.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "paths"),
+        ({"paths": None}, "paths"),
+        ({"paths": "/json"}, "paths"),
+        ({"paths": []}, "paths"),
+        ({"paths": ["/json"] * 51}, "paths"),
+        ({"paths": [1]}, "paths.0"),
+        ({"paths": ["/" * 3000]}, "paths.0"),
+        ({"paths": ["/json"], "url": "http://example.com"}, "url"),
+    ],
+)
+async def test_a_bad_field_is_named(
+    client: httpx2.AsyncClient, body: dict[str, object], field: str
+) -> None:
+    assert bad_fields(await client.post("/upstream/fetch", json=body)) == [field]
+
+
+async def test_fifty_paths_may_be_asked_for(connected: httpx2.AsyncClient, upstream: Upstream) -> None:
+    results = await fetch(connected, *["/json"] * 50)
+
+    assert len(results) == len(upstream.received) == 50
+    assert upstream.connections <= module.MAX_CONNECTIONS
+
+
+async def test_without_an_upstream_the_setting_is_named(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/upstream/fetch", json={"paths": ["/json"]})
+
+    assert "UPSTREAM_URL" in assert_problem(response, 503, "upstream-not-configured")["detail"]
+
+
+async def test_a_refused_connection_is_reported_without_the_url(connect: Connect) -> None:
+    # Bound and not listening: nobody else gets the port, and nobody answers on it.
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://user:secret@127.0.0.1:{closed.getsockname()[1]}/v2"
+        async with connect(url) as client:
+            results = await fetch(client, "/json")
+
+    assert results == [{"path": "/json", "status": None, "body": None, "error": "unreachable"}]
+
+
+async def test_credentials_are_sent_as_a_header(
+    connect: Connect, upstream: Upstream
+) -> None:
+    url = upstream.url.replace("//", "//us%40er:p%3Aw%2F@")
+    async with connect(url) as client:
+        await fetch(client, "/json")
+
+    expected = b64encode(b"us@er:p:w/").decode()
+    assert upstream.received[0].headers["authorization"] == f"Basic {expected}"
+    assert upstream.received[0].headers["host"] == f"127.0.0.1:{upstream.port}"
+
+
+async def test_the_id_of_the_request_is_passed_on(
+    connected: httpx2.AsyncClient, upstream: Upstream
+) -> None:
+    headers = {"X-Request-ID": "abc-123"}
+
+    await connected.post("/upstream/fetch", json={"paths": ["/json"]}, headers=headers)
+
+    assert upstream.received[0].headers["x-request-id"] == "abc-123"
+
+
+async def test_nothing_else_of_the_request_is_passed_on(
+    connected: httpx2.AsyncClient, upstream: Upstream
+) -> None:
+    headers = {"Authorization": "Bearer x", "Cookie": "a=b", "X-Forwarded-Host": "example.com"}
+
+    await connected.post("/upstream/fetch", json={"paths": ["/json"]}, headers=headers)
+
+    assert upstream.received[0].headers.keys().isdisjoint(header.lower() for header in headers)
+
+
+async def test_no_cookie_is_kept(connected: httpx2.AsyncClient, upstream: Upstream) -> None:
+    await fetch(connected, "/cookie")
+    await fetch(connected, "/json")
+
+    assert "cookie" not in upstream.received[1].headers
+
+
+async def test_the_environment_names_no_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+    connect: Connect,
+    upstream: Upstream,
+    elsewhere: Upstream,
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, elsewhere.url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with connect(upstream.url) as client:
+        results = await fetch(client, "/json")
+
+    assert answer(results[0])[0] == 200
+    assert elsewhere.connections == 0
+
+
+async def test_slow_paths_are_answered_before_the_request_runs_out_of_time(
+    make_client: MakeClient, upstream: Upstream
+) -> None:
+    async with make_client(upstream_url=upstream.url, request_timeout=0.3) as client:
+        start = time.perf_counter()
+        results = await fetch(client, "/silent", "/stalling", "/trickling", "/json")
+        assert time.perf_counter() - start < 0.3
+
+        assert [result["error"] for result in results] == ["timeout", "timeout", "timeout", None]
+        assert [result["status"] for result in results] == [None, 200, 200, 200]
+        assert answer((await fetch(client, "/gzip"))[0]) == (200, {"zipped": True})
+
+
+async def test_waiting_for_a_permit_ends_with_the_time_of_the_request(
+    monkeypatch: pytest.MonkeyPatch, make_client: MakeClient, upstream: Upstream
+) -> None:
+    monkeypatch.setattr(module, "MAX_CONCURRENCY", 1)
+    async with make_client(upstream_url=upstream.url, request_timeout=0.2) as client:
+        results = await fetch(client, "/silent", "/json")
+
+        assert [result["error"] for result in results] == ["timeout", "timeout"]
+        assert len(upstream.received) == 1
+        assert answer((await fetch(client, "/gzip"))[0]) == (200, {"zipped": True})
+
+
+async def test_all_requests_share_the_permits(
+    monkeypatch: pytest.MonkeyPatch, connect: Connect, upstream: Upstream
+) -> None:
+    monkeypatch.setattr(module, "MAX_CONCURRENCY", 3)
+    async with connect(upstream.url) as client, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(fetch(client, *["/held"] * 4)) for _ in range(2)]
+        await upstream.until(lambda: upstream.serving == 3)
+        # A fourth would come now.
+        await asyncio.sleep(0.05)
+        upstream.released.set()
+
+    assert upstream.most_serving == 3
+    assert [answer(result) for task in tasks for result in task.result()] == [(200, "held")] * 8
+
+
+async def test_a_request_that_is_cancelled_leaves_nothing_running(
+    connected: httpx2.AsyncClient, upstream: Upstream
+) -> None:
+    before = asyncio.all_tasks()
+    request = asyncio.create_task(fetch(connected, *["/trickling"] * 5, "/silent"))
+    await upstream.until(lambda: upstream.serving == 6)
+
+    request.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await request
+
+    assert asyncio.all_tasks() - before <= upstream.tasks
+    await upstream.until(lambda: upstream.open_connections == 1)
+    assert answer((await fetch(connected, "/gzip"))[0]) == (200, {"zipped": True})
