@@ -54,7 +54,7 @@ class Upstream:
         return f"http://127.0.0.1:{self.port}"
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(5):
             while not condition():  # noqa: ASYNC110 - the condition may be any
                 await asyncio.sleep(0.001)
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import HttpUrl
 
 from {{ package_name }}.settings import Settings
-from {{ package_name }}.upstream import client as module
+from {{ package_name }}.upstream import client as client_module
 from {{ package_name }}.upstream.body import read_body
 from {{ package_name }}.upstream.client import UpstreamClient
 from {{ package_name }}.upstream.failures import Failure, FetchError
@@ -29,7 +29,7 @@ async def get(client: UpstreamClient, path: str) -> bytes:
 async def pool(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream
 ) -> AsyncIterator[UpstreamClient]:
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", MAX_CONNECTIONS)
+    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", MAX_CONNECTIONS)
     async with open_client(settings, upstream.url) as client:
         yield client
 
@@ -73,7 +73,7 @@ async def test_a_connection_that_the_upstream_closed_is_replaced(
 async def test_an_idle_connection_is_not_used_for_ever(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream
 ) -> None:
-    monkeypatch.setattr(module, "KEEPALIVE_SECONDS", 0.02)
+    monkeypatch.setattr(client_module, "KEEPALIVE_SECONDS", 0.02)
     async with open_client(settings, upstream.url) as client:
         await get(client, "/gzip")
         await asyncio.sleep(0.05)
@@ -107,7 +107,7 @@ async def test_closing_the_client_closes_its_connections(
 async def test_an_upstream_that_says_nothing_is_given_up(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream, path: str
 ) -> None:
-    monkeypatch.setattr(module, "READ_SECONDS", 0.02)
+    monkeypatch.setattr(client_module, "READ_SECONDS", 0.02)
     async with open_client(settings, upstream.url) as client:
         with pytest.raises(FetchError, match=Failure.TIMEOUT):
             await get(client, path)
@@ -116,7 +116,7 @@ async def test_an_upstream_that_says_nothing_is_given_up(
 async def test_a_connection_that_takes_too_long_is_given_up(
     monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream
 ) -> None:
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 0.02)
+    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.02)
     # The upstream does not speak TLS: it waits for the end of a request that never ends.
     async with open_client(settings, upstream.url.replace("http:", "https:")) as client:
         with pytest.raises(FetchError, match=Failure.TIMEOUT):
