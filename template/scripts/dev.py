@@ -149,7 +149,9 @@ async def create_database(server: URL) -> None:
         if DATABASE not in names:
             await connection.execute(text(f'CREATE DATABASE "{DATABASE}"'))
         # {% else %}
-        await connection.execute(text(f"CREATE DATABASE IF NOT EXISTS `{DATABASE}`"))
+        names = await connection.scalars(text("SHOW DATABASES"))
+        if DATABASE not in names:
+            await connection.execute(text(f"CREATE DATABASE `{DATABASE}`"))
         # {% endif %}
     await engine.dispose()
 # {% endif %}
