@@ -43,6 +43,9 @@ def check_base_url(url: HttpUrl) -> HttpUrl:
     return url
 
 
+BaseUrl = Annotated[HttpUrl, AfterValidator(check_base_url)]
+
+
 # {% endif %}
 class Settings(BaseSettings):
     """Everything that differs between two deployments; each field is an environment variable."""
@@ -81,7 +84,7 @@ class Settings(BaseSettings):
     """How long requests are still served after SIGTERM, until routers know of it."""
     # {% if http_client != "none" %}
 
-    upstream_url: Annotated[HttpUrl, AfterValidator(check_base_url)] | None = Field(default=None, repr=False)
+    upstream_url: BaseUrl | None = Field(default=None, repr=False)
     """The service whose paths ``POST /upstream/fetch`` may fetch."""
     # {% endif %}
 
