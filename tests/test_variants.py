@@ -12,7 +12,7 @@ from extensions.names import package_name_problem
 from tests.conftest import Render
 from tests.helpers.imports import declared, declared_for_tests, imported, normal, undeclared
 from tests.helpers.leftovers import JINJA, leftovers
-from tests.helpers.service import Environment, Service, cache_folder, database_url
+from tests.helpers.service import Environment, Service, cache_folder, database_url, run
 from tests.helpers.tree import expected_files
 from tests.helpers.variants import Variant
 
@@ -68,6 +68,15 @@ def test_lint(service: Service, environment: Environment) -> None:
     service.run_module(environment, "ruff", "check", "--no-cache", ".")
 
 
+def test_rules(service: Service, environment: Environment) -> None:
+    """No rule complains of the service itself, and each tells its own examples apart."""
+    ast_grep = environment.python.parent / "ast-grep"
+    run(ast_grep, "scan", "--error=unused-suppression", "--report-style=short", cwd=service.folder)
+    run(ast_grep, "test", "--skip-snapshot-tests", cwd=service.folder)
+    imports = environment.python.parent / "lint-imports"
+    run(imports, "--no-cache", "--no-logo", cwd=service.folder, PYTHONPATH="src")
+
+
 def test_types(service: Service, environment: Environment, mypy_cache: Path) -> None:
     service.run_module(environment, "mypy", "--cache-dir", str(mypy_cache))
 
@@ -119,9 +128,16 @@ def test_suite(service: Service, environment: Environment, tmp_path: Path) -> No
 
 
 def test_the_tasks_are_the_commands_checked_here(service: Service) -> None:
-    """`poe lint` and `poe test` run what test_format, test_lint, test_types and test_suite run."""
+    """`poe lint` and `poe test` run what the tests above run."""
     tasks = service.pyproject["tool"]["poe"]["tasks"]
 
     assert re.fullmatch(r"pytest --cov", tasks["test"]["cmd"])
     commands = [step["cmd"] for step in tasks["lint"]["sequence"]]
-    assert commands == ["ruff format --check .", "ruff check .", "mypy"]
+    assert commands == [
+        "ruff format --check .",
+        "ruff check .",
+        "ast-grep scan --error=unused-suppression --report-style=short",
+        "ast-grep test --skip-snapshot-tests",
+        "lint-imports --no-cache --no-logo",
+        "mypy",
+    ]

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 

@@ -122,7 +122,7 @@ def parse_database_url(value: object) -> URL:
     """
     message = f"must be a URL such as {EXAMPLE_URL}"
     try:
-        url = make_url(value)  # type: ignore[arg-type]
+        url = make_url(value)  # type: ignore[arg-type]  # any object may be tried
     except (ArgumentError, TypeError, ValueError):
         raise ValueError(message) from None
     # {% if database_driver == "aiosqlite" %}
