@@ -8,7 +8,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from {{ package_name }}.logs import OUTPUT
 from {{ package_name }}.main import middleware
-from {{ package_name }}.middleware import DeadlineMiddleware, LoggingMiddleware
+from {{ package_name }}.middleware import (
+    DeadlineMiddleware,
+    LoggingMiddleware,
+)
 from {{ package_name }}.settings import Settings
 from {{ package_name }}.users.service import UserQueries
 

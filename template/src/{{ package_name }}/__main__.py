@@ -1,5 +1,6 @@
 """The production entry point: ``python -m {{ package_name }}``."""
 
+import asyncio
 import signal
 import socket
 import sys
@@ -10,6 +11,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from .database.preflight import verify_database
 from .logs import configure_logging
 from .settings import Settings, load_settings
 
@@ -50,28 +52,33 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     settings = load_settings()
     configure_logging(settings.log_level)
-    listener = listen(settings)
+    try:
+        asyncio.run(verify_database(settings))
+        serve(settings, listen(settings))
+    except KeyboardInterrupt:
+        # By now the server has shut down; it only tells by which signal.
+        pass
+
+
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve what connects to the listener, in this process or in several workers."""
     config = uvicorn.Config(
         f"{__package__}.main:app",
         workers=settings.workers,
         backlog=BACKLOG,
         http="httptools",
         lifespan="on",
-        # The service logs by itself, the server too by way of the root logger.
+        # The service logs by itself, and the server by way of the root logger.
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    try:
-        if settings.workers == 1:
-            uvicorn.Server(config).run([listener])
-        else:
-            supervise(config, listener)
-    except KeyboardInterrupt:
-        # The server has shut down and says by which signal.
-        pass
+    if settings.workers == 1:
+        uvicorn.Server(config).run([listener])
+    else:
+        supervise(config, listener)
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:

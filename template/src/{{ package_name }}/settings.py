@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     request_timeout: Seconds = 30
     """The budget of a request; exceeding it is answered 504."""
     drain_seconds: float = Field(default=5, ge=0, le=3600, allow_inf_nan=False)
-    """How long readiness is 503 before the listeners close after SIGTERM."""
+    """How long requests are still served after SIGTERM, until routers know of it."""
     # {% if http_client != "none" %}
 
     upstream_url: HttpUrl | None = Field(default=None, repr=False)

@@ -14,7 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import DBAPIError, StatementError
 # {% endif %}
 
-from {{ package_name }}.database.dependencies import ReadSessionDep, WriteSessionDep
+from {{ package_name }}.database.dependencies import (
+    ReadSessionDep,
+    WriteSessionDep,
+)
 from {{ package_name }}.database.driver import fault_of
 from {{ package_name }}.database.faults import Fault
 from {{ package_name }}.lifespan import State

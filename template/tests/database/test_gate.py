@@ -2,7 +2,11 @@ import asyncio
 
 import pytest
 
-from {{ package_name }}.database.gate import WAITERS_PER_PERMIT, Gate, Overloaded
+from {{ package_name }}.database.gate import (
+    WAITERS_PER_PERMIT,
+    Gate,
+    Overloaded,
+)
 
 
 async def hold(gate: Gate, until: asyncio.Event) -> None:

@@ -6,7 +6,10 @@ from fastapi import APIRouter
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
-from {{ package_name }}.database.dependencies import ReadSessionDep, WriteSessionDep
+from {{ package_name }}.database.dependencies import (
+    ReadSessionDep,
+    WriteSessionDep,
+)
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.models import User
 from {{ package_name }}.problems import Conflict

@@ -84,9 +84,9 @@ BAD = [
     "/%ff",
     "/a?b=%ff",
     # encoded more often than is plausible
-    "/%2525252541",
+    "/%252541",
     "/" + "%25" + "25" * 600,
-    "/a?b=%2525252541",
+    "/a?b=%252541",
     # controls and white space
     "/a\r\nHost: example.com",
     "/a\n",

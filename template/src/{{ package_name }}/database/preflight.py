@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 # {% if database_driver != "aiosqlite" %}
 
 POOLS = 2
+# {% if health_checks %}
 PROBES = 2
 """Connections of the readiness checks."""
+# {% endif %}
 # {% endif %}
 
 
@@ -51,8 +53,11 @@ async def _verify(name: str, url: URL, settings: "Settings") -> None:
     finally:
         await engine.dispose()
     # {% if database_driver != "aiosqlite" %}
-    pools = POOLS * (settings.database_pool_size + settings.database_max_overflow)
-    needed = settings.workers * (pools + PROBES)
+    connections = POOLS * (settings.database_pool_size + settings.database_max_overflow)
+    # {% if health_checks %}
+    connections += PROBES
+    # {% endif %}
+    needed = settings.workers * connections
     if needed > limit:
         message = (
             "Cannot start, lower DATABASE_POOL_SIZE or WORKERS: "

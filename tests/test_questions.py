@@ -1,0 +1,207 @@
+"""The interview: every question asked, answered by keys and by data."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from copier import run_copy
+
+from tests.helpers.interview import CLEAR, DOWN, ENTER, interview
+from tests.helpers.template import QUESTIONS, checked
+
+DEFAULTS = {
+    "project_name": "order-desk",
+    "package_name": "order_desk",
+    "description": "An asynchronous web service on FastAPI and SQLAlchemy.",
+    "database_driver": "asyncpg",
+    "http_client": "httpx2",
+    "orjson": True,
+    "health_checks": True,
+    "concurrent_requests": 20,
+    "queries_per_request": 3,
+    "workers": 2,
+    "replicas": 2,
+    "max_connections": 100,
+}
+FLEET = {"replicas", "max_connections"}
+
+
+def shown(question: str) -> str:
+    """Return the part of a question's help that does not depend on other answers."""
+    text: str = QUESTIONS[question]["help"]
+    return text.partition("{{")[0]
+
+
+def script(**keys: str) -> list[tuple[str, str]]:
+    """Return a script that gives some answers by keys and accepts every other default."""
+    checked(keys)
+    return [(shown(question), keys.get(question, ENTER)) for question in QUESTIONS]
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """Return the answers that a rendered project remembers, without what Copier adds."""
+    answers = yaml.safe_load((folder / ".copier-answers.yml").read_text("utf-8"))
+    return {name: answer for name, answer in answers.items() if not name.startswith("_")}
+
+
+def copy(questionnaire: Path, destination: Path, **data: Any) -> dict[str, Any]:
+    """Answer by data and accept every other default."""
+    run_copy(
+        str(questionnaire), destination, data=checked(data), defaults=True, unsafe=True, quiet=True
+    )
+    return recorded(destination)
+
+
+def test_every_question_has_help_a_default_and_a_check() -> None:
+    assert list(QUESTIONS) == list(DEFAULTS)
+    for question in QUESTIONS.values():
+        assert {"type", "help", "default"} <= question.keys()
+        assert question["type"] == "bool" or question.keys() & {"validator", "choices"}
+
+
+def test_pressing_enter_accepts_every_default(questionnaire: Path, tmp_path: Path) -> None:
+    answers = interview(questionnaire, tmp_path / "order-desk", script())
+
+    assert recorded(tmp_path / "order-desk") == DEFAULTS
+    assert answers.items() >= DEFAULTS.items()
+
+
+def test_without_an_interview_the_defaults_are_the_same(
+    questionnaire: Path, tmp_path: Path
+) -> None:
+    assert copy(questionnaire, tmp_path / "order-desk") == DEFAULTS
+
+
+@pytest.mark.parametrize(
+    ("question", "downs", "answer"),
+    [
+        (question, downs, answer)
+        for question in ("database_driver", "http_client")
+        for downs, answer in enumerate(QUESTIONS[question]["choices"].values())
+    ],
+)
+def test_every_choice_can_be_reached_by_arrows(
+    questionnaire: Path, tmp_path: Path, question: str, downs: int, answer: str
+) -> None:
+    lines = script(**{question: DOWN * downs + ENTER})
+    if answer == "aiosqlite":
+        lines = [line for line in lines if line[0] not in map(shown, FLEET)]
+
+    interview(questionnaire, tmp_path / "order-desk", lines)
+
+    assert recorded(tmp_path / "order-desk")[question] == answer
+
+
+@pytest.mark.parametrize("question", ["orjson", "health_checks"])
+def test_every_option_can_be_declined(questionnaire: Path, tmp_path: Path, question: str) -> None:
+    interview(questionnaire, tmp_path / "order-desk", script(**{question: "n"}))
+
+    assert recorded(tmp_path / "order-desk") == {**DEFAULTS, question: False}
+
+
+@pytest.mark.parametrize(
+    ("question", "bad", "message", "good"),
+    [
+        ("project_name", "", "Type one, for example Order Desk", "Desk"),
+        ("project_name", "a/b", "Type the name alone, without a path", "ab"),
+        ("package_name", "class", "is a keyword of Python", "classes"),
+        ("package_name", "json", "is a module of Python's standard library", "jsons"),
+        ("package_name", "fastapi", "Type another name, for example fastapi_service", "desk"),
+        ("package_name", "Order-Desk", "Type another name, for example order_desk", "order_desk"),
+        ("description", "x" * 201, "Type at most 200", "Takes orders."),
+        ("concurrent_requests", "0", "Type a whole number from 1 to 10000", "40"),
+        ("queries_per_request", "0", "Type a whole number from 1 to 1000", "4"),
+        ("workers", "many", "Invalid input", "4"),
+        ("workers", "0", "Type a whole number from 1 to 100", "4"),
+        ("replicas", "-1", "Type a whole number from 1 to 1000", "4"),
+        ("max_connections", "17", "2 x 4 + 10 = 18, more than 17", "18"),
+    ],
+)
+def test_a_bad_answer_is_explained_and_can_be_corrected(
+    questionnaire: Path, tmp_path: Path, question: str, bad: str, message: str, good: str
+) -> None:
+    lines = script(**{question: f"{CLEAR}{bad}{ENTER}"})
+    after = next(i for i, (text, _) in enumerate(lines) if text == shown(question)) + 1
+    lines.insert(after, (message, f"{CLEAR}{good}{ENTER}"))
+
+    interview(questionnaire, tmp_path / "order-desk", lines)
+
+    assert str(recorded(tmp_path / "order-desk")[question]) == good
+
+
+def test_a_file_has_no_fleet(questionnaire: Path, tmp_path: Path) -> None:
+    answers = copy(questionnaire, tmp_path / "desk", database_driver="aiosqlite", workers=100)
+
+    assert not answers.keys() & FLEET
+
+
+def test_mysql_accepts_more_connections_by_default(questionnaire: Path, tmp_path: Path) -> None:
+    answers = copy(questionnaire, tmp_path / "desk", database_driver="asyncmy")
+
+    assert answers["max_connections"] == 151
+
+
+def test_an_interview_offers_connections_that_fit(questionnaire: Path, tmp_path: Path) -> None:
+    most = {"workers": f"{CLEAR}100{ENTER}", "replicas": f"{CLEAR}1000{ENTER}"}
+
+    interview(questionnaire, tmp_path / "desk", script(**most))
+
+    assert recorded(tmp_path / "desk")["max_connections"] == 200_010
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"project_name": ""}, "The project needs a name"),
+        ({"project_name": "two\nlines"}, "U\\+000A"),
+        ({"package_name": "fastapi"}, "for example fastapi_service"),
+        ({"package_name": "../up"}, "cannot be imported"),
+        ({"description": "two\nlines"}, "U\\+000A"),
+        ({"database_driver": "oracle"}, "'oracle' is not in .*asyncpg"),
+        ({"http_client": "requests"}, "'requests' is not in .*httpx2"),
+        ({"concurrent_requests": 0}, "whole number from 1"),
+        ({"queries_per_request": -1}, "whole number from 1"),
+        ({"workers": 101}, "whole number from 1 to 100"),
+        ({"replicas": 0}, "whole number from 1"),
+        ({"max_connections": 17}, "2 x 4 \\+ 10 = 18, more than 17"),
+        ({"workers": 64}, "2 x 128 \\+ 10 = 266, more than 100"),
+    ],
+    ids=str,
+)
+def test_bad_data_is_refused(
+    questionnaire: Path, tmp_path: Path, data: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        copy(questionnaire, tmp_path / "desk", **data)
+
+    assert not (tmp_path / "desk").exists()
+
+
+def test_the_command_line_says_why_and_leaves_nothing(questionnaire: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults"]
+
+    refused = subprocess.run(
+        [*command, "-d", "package_name=class", str(questionnaire), str(tmp_path / "desk")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert refused.returncode != 0
+    assert "'class' is a keyword of Python" in refused.stderr
+    assert "for example class_service" in refused.stderr
+    assert not (tmp_path / "desk").exists()
+
+
+@pytest.mark.parametrize(
+    "folder", ["fastapi", "123 go", "日本", "class", 'O\'Brien "x"', "{{ x }}", "-", "x" * 200]
+)
+def test_any_folder_name_gives_working_defaults(
+    questionnaire: Path, tmp_path: Path, folder: str
+) -> None:
+    answers = copy(questionnaire, tmp_path / folder)
+
+    assert answers["project_name"] == folder[:80]

@@ -1,0 +1,127 @@
+"""Every variant: rendered once, then checked as its own developers would check it."""
+
+import os
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from extensions.names import package_name_problem
+from tests.conftest import Render
+from tests.helpers.imports import declared, declared_for_tests, imported, normal, undeclared
+from tests.helpers.leftovers import JINJA, leftovers
+from tests.helpers.service import Environment, Service, cache_folder, database_url
+from tests.helpers.tree import expected_files
+from tests.helpers.variants import Variant
+
+# Declared without an import: the server loads the first two, SQLAlchemy the driver by its URL.
+LOADED_BY_NAME = {"httptools", "uvloop"}
+
+_services: dict[Variant, Service] = {}
+
+
+@pytest.fixture(scope="session")
+def service(variant: Variant, render: Render) -> Service:
+    """The rendered variant."""
+    if variant not in _services:
+        answers: dict[str, Any] = {"project_name": "Order Desk", **variant.answers}
+        folder = render(answers)
+        _services[variant] = Service.rendered(folder, {"package_name": "order_desk", **answers})
+    return _services[variant]
+
+
+@pytest.fixture(scope="session")
+def environment(service: Service, pytestconfig: pytest.Config) -> Environment:
+    """The variant's dependencies, installed."""
+    return service.environment(pytestconfig.getoption("service_python"))
+
+
+@pytest.fixture(scope="session")
+def mypy_cache(worker_id: str) -> Path:
+    """A cache of this worker's for what mypy knows of the libraries; two must not write to one."""
+    return cache_folder() / f"mypy-{worker_id}"
+
+
+def test_files(service: Service) -> None:
+    assert service.files == expected_files(service.answers)
+
+
+def test_no_jinja_is_left(service: Service) -> None:
+    found = {file for file in service.files if JINJA.search(service.text(file))}
+
+    assert not found
+
+
+def test_no_option_that_is_off_is_mentioned(service: Service) -> None:
+    found = leftovers(service)
+
+    assert not found, "\n".join(found)
+
+
+def test_format(service: Service, environment: Environment) -> None:
+    service.run_module(environment, "ruff", "format", "--check", "--diff", "--no-cache", ".")
+
+
+def test_lint(service: Service, environment: Environment) -> None:
+    service.run_module(environment, "ruff", "check", "--no-cache", ".")
+
+
+def test_types(service: Service, environment: Environment, mypy_cache: Path) -> None:
+    service.run_module(environment, "mypy", "--cache-dir", str(mypy_cache))
+
+
+def test_the_package_imports_what_is_declared(service: Service, environment: Environment) -> None:
+    dependencies = declared(service.pyproject["project"]["dependencies"])
+    used = imported(service, environment.distributions, below=("src/",))
+
+    assert not undeclared(used, dependencies)
+    by_name = LOADED_BY_NAME | {service.answers["database_driver"]}
+    assert not dependencies - by_name - set().union(*used.values())
+
+
+def test_tests_and_scripts_import_what_is_declared(
+    service: Service, environment: Environment
+) -> None:
+    used = imported(service, environment.distributions, below=("tests/", "scripts/"))
+
+    assert not undeclared(used, declared_for_tests(service.pyproject))
+
+
+def test_no_service_can_be_named_like_something_installed(environment: Environment) -> None:
+    modules = set(environment.distributions)
+    distributions = set().union(*map(set, environment.distributions.values()))
+    names = modules | {normal(distribution).replace("-", "_") for distribution in distributions}
+
+    assert not {name for name in names if package_name_problem(name) == ""}
+
+
+def test_suite(service: Service, environment: Environment, tmp_path: Path) -> None:
+    """Runs as `poe test` does, on a server where one answers."""
+    report = tmp_path / "report.xml"
+    url = database_url(service.answers["database_driver"])
+
+    service.run_module(
+        environment,
+        *("pytest", "--cov", "-p", "no:cacheprovider", f"--junitxml={report}"),
+        **({} if url is None else {"TEST_DATABASE_URL": url}),
+    )
+
+    suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314
+    assert suite is not None
+    reasons = {skipped.get("message", "") for skipped in suite.iter("skipped")}
+    if reasons and os.environ.get("REQUIRE_DATABASE") == "1":
+        pytest.fail(f"skipped although a database is required: {reasons}")
+    if reasons:
+        pytest.skip("; ".join(sorted(reasons)))
+    assert int(suite.get("tests", 0)) > 0
+
+
+def test_the_tasks_are_the_commands_checked_here(service: Service) -> None:
+    """`poe lint` and `poe test` run what test_format, test_lint, test_types and test_suite run."""
+    tasks = service.pyproject["tool"]["poe"]["tasks"]
+
+    assert re.fullmatch(r"pytest --cov", tasks["test"]["cmd"])
+    commands = [step["cmd"] for step in tasks["lint"]["sequence"]]
+    assert commands == ["ruff format --check .", "ruff check .", "mypy"]
