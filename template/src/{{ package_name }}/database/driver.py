@@ -13,10 +13,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 # {% if database_driver == "asyncmy" %}
 import math
+# {% elif database_driver == "psycopg" %}
+from selectors import EVENT_READ, DefaultSelector
 # {% endif %}
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 # {% endif %}
 
@@ -160,6 +163,11 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
+def is_lost(connection: DBAPIConnection) -> bool:
+    """Say whether the driver knows that the server has closed the connection."""
+    return bool(connection.driver_connection.is_closed())
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
@@ -185,6 +193,16 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
         "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
     }
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+
+
+def is_lost(connection: DBAPIConnection) -> bool:
+    """Say whether the server has closed the connection.
+
+    An idle connection has nothing to read until then.
+    """
+    with DefaultSelector() as readable:
+        readable.register(connection.driver_connection.fileno(), EVENT_READ)
+        return bool(readable.select(0))
 
 
 def fault_of(error: DBAPIError) -> Fault:
@@ -219,6 +237,11 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     }
     isolation_level = "AUTOCOMMIT" if read_only else "READ COMMITTED"
     return {"connect_args": connect_args, "isolation_level": isolation_level}
+
+
+def is_lost(connection: DBAPIConnection) -> bool:
+    """Say whether the driver knows that the server has closed the connection."""
+    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001
 
 
 def fault_of(error: DBAPIError) -> Fault:

@@ -1,5 +1,8 @@
 """The engines of a process and the sessions on them."""
 
+# {% if database_driver != "aiosqlite" %}
+import time
+# {% endif %}
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -7,12 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy import URL, Dialect, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+# {% if database_driver != "aiosqlite" %}
+from sqlalchemy.exc import DisconnectionError
+# {% endif %}
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     async_sessionmaker,  # noqa: TID251 - the one place that makes them
     create_async_engine,  # noqa: TID251 - the one place that makes them
 )
+# {% if database_driver == "aiosqlite" %}
 from sqlalchemy.pool import ConnectionPoolEntry
+# {% else %}
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+# {% endif %}
 
 # {% if orjson %}
 from ..serialization import dumps, loads
@@ -20,7 +30,7 @@ from ..serialization import dumps, loads
 # {% if database_driver == "aiosqlite" %}
 from .driver import configure, engine_options
 # {% else %}
-from .driver import engine_options
+from .driver import engine_options, is_lost
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
@@ -28,6 +38,11 @@ from .session import ReadSession, WriteSession
 
 if TYPE_CHECKING:
     from ..settings import Settings
+# {% if database_driver != "aiosqlite" %}
+
+PING_AFTER_SECONDS = 0.1
+"""A connection that was idle for longer is tried before a request gets it."""
+# {% endif %}
 
 
 def create_engine(
@@ -40,7 +55,6 @@ def create_engine(
         max_overflow=0 if pool_size else settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout,
         pool_recycle=settings.database_pool_recycle,
-        pool_pre_ping=True,
         pool_use_lifo=True,
         # An error is logged with its statement; the values in it are the users' own.
         hide_parameters=True,
@@ -53,6 +67,9 @@ def create_engine(
     event.listen(engine.sync_engine, "do_connect", _connect)
     # {% if database_driver == "aiosqlite" %}
     configure(engine, settings, read_only=read_only)
+    # {% else %}
+    event.listen(engine.sync_engine, "checkout", _check)
+    event.listen(engine.sync_engine, "checkin", _note_use)
     # {% endif %}
     return engine
 
@@ -68,6 +85,27 @@ def _connect(
         return dialect.connect(*arguments, **options)
     except Exception as error:
         raise DatabaseUnavailable from error
+# {% if database_driver != "aiosqlite" %}
+
+
+def _check(
+    connection: DBAPIConnection, record: ConnectionPoolEntry, _fairy: PoolProxiedConnection
+) -> None:
+    # A ping costs as much as a statement, so a connection that was in use a moment ago gets none.
+    # The pool replaces a connection for which this raises.
+    if is_lost(connection):
+        raise DisconnectionError
+    now = time.monotonic()
+    if now - record.info.get("last_use", now) > PING_AFTER_SECONDS:
+        try:
+            connection.ping()
+        except Exception as error:
+            raise DisconnectionError from error
+
+
+def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info["last_use"] = time.monotonic()
+# {% endif %}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
