@@ -10,10 +10,18 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
-# {% else %}
-# {% if database_driver == "asyncmy" %}
+# {% elif database_driver == "asyncmy" %}
+import asyncio
 import math
-# {% endif %}
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import asyncmy
+from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+# {% else %}
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
@@ -85,6 +93,7 @@ _FAULTS = {
     2013: Fault.DISCONNECTED,
     4031: Fault.DISCONNECTED,
 }
+KILL_SECONDS = 1.0
 # https://mariadb.com/docs/server/reference/error-codes and
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 # {% else %}
@@ -221,6 +230,28 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     return {"connect_args": connect_args, "isolation_level": isolation_level}
 
 
+def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:
+    """Stop the statement of a cancelled request on the server, which would not notice."""
+    options = engine_options(settings, read_only=read_only)["connect_args"]
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+
+    async def kill(thread_id: int) -> None:
+        # A server that cannot be reached has lost the statement anyway.
+        with suppress(Exception):
+            async with (
+                asyncio.timeout(KILL_SECONDS),
+                asyncmy.connect(**arguments, **options) as connection,
+            ):
+                await connection.kill(thread_id)  # type: ignore[no-untyped-call]
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def stop(
+        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            connection.run_async(lambda raw: kill(raw.thread_id()))
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
@@ -271,6 +302,13 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
         @event.listens_for(sync_engine, "begin")
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(sync_engine, "invalidate")
+    def stop(connection: DBAPIConnection, record: ConnectionPoolEntry, _error: object) -> None:
+        # The thread of a cancelled request would go on, and closing alone would leave the lock to
+        # whatever still refers to its cursor.
+        record.info["deadline"][0] = 0
+        connection.rollback()
 
 
 def fault_of(error: DBAPIError) -> Fault:

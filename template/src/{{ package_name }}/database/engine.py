@@ -1,22 +1,24 @@
 """The engines of a process and the sessions on them."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import URL, Dialect, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.util import await_only, greenlet_spawn
 
 # {% if orjson %}
 from ..serialization import dumps, loads
 # {% endif %}
-# {% if database_driver == "aiosqlite" %}
-from .driver import configure, engine_options
-# {% else %}
+# {% if postgresql %}
 from .driver import engine_options
+# {% else %}
+from .driver import configure, engine_options
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
@@ -24,6 +26,11 @@ from .session import ReadSession, WriteSession
 
 if TYPE_CHECKING:
     from ..settings import Settings
+
+PING_SECONDS = 1.0
+"""How long a pooled connection may take to show that it is alive, before it is replaced."""
+
+T = TypeVar("T")
 
 
 def create_engine(
@@ -46,24 +53,48 @@ def create_engine(
         # {% endif %}
         **engine_options(settings, read_only=read_only),
     )
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    # {% if database_driver == "aiosqlite" %}
+    _bound_waits(engine, connect_seconds=settings.database_pool_timeout)
+    # {% if not postgresql %}
     configure(engine, settings, read_only=read_only)
     # {% endif %}
     return engine
 
 
-def _connect(
-    dialect: Dialect,
-    _record: ConnectionPoolEntry,
-    arguments: tuple[Any, ...],
-    options: dict[str, Any],
-) -> DBAPIConnection:
-    # What goes wrong here may be an error of the socket, of TLS, of the driver or of the server.
-    try:
-        return dialect.connect(*arguments, **options)
-    except Exception as error:
-        raise DatabaseUnavailable from error
+def _bound_waits(engine: AsyncEngine, *, connect_seconds: float) -> None:
+    """Give up connections that are not made in time, and those that no longer answer.
+
+    Where a network drops packets, a driver waits for longer than any client does.
+    """
+    ping = engine.dialect.do_ping
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(
+        dialect: Dialect,
+        _record: ConnectionPoolEntry,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> DBAPIConnection:
+        # It may be an error of the socket, of TLS, of the driver or of the server.
+        try:
+            return _within(connect_seconds, lambda: dialect.connect(*arguments, **options))
+        except Exception as error:
+            raise DatabaseUnavailable from error
+
+    def ping_in_time(connection: DBAPIConnection) -> bool:
+        try:
+            return _within(PING_SECONDS, lambda: ping(connection))
+        except TimeoutError:
+            return False
+
+    engine.dialect.do_ping = ping_in_time  # type: ignore[assignment]
+
+
+def _within(seconds: float, function: Callable[[], T]) -> T:
+    async def bounded() -> T:
+        async with asyncio.timeout(seconds):
+            return await greenlet_spawn(function)
+
+    return await_only(bounded())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
