@@ -49,7 +49,6 @@ _FAULTS = {
     "55P03": Fault.LOCK_TIMEOUT,
     "40P01": Fault.DEADLOCK,
     "40001": Fault.SERIALIZATION,
-    "53300": Fault.DISCONNECTED,
     "57P01": Fault.DISCONNECTED,
     "57P02": Fault.DISCONNECTED,
     "57P03": Fault.DISCONNECTED,
@@ -58,6 +57,7 @@ _FAULT_CLASSES = {
     "08": Fault.DISCONNECTED,
     "22": Fault.BAD_VALUE,
     "23": Fault.INTEGRITY,
+    "53": Fault.EXHAUSTED,
 }
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 # {% elif database_driver == "asyncmy" %}
@@ -84,6 +84,9 @@ _FAULTS = {
     1205: Fault.LOCK_TIMEOUT,
     1213: Fault.DEADLOCK,
     1020: Fault.SERIALIZATION,
+    1021: Fault.EXHAUSTED,
+    1041: Fault.EXHAUSTED,
+    1114: Fault.EXHAUSTED,
     1040: Fault.DISCONNECTED,
     1053: Fault.DISCONNECTED,
     1203: Fault.DISCONNECTED,
@@ -110,7 +113,7 @@ _FAULTS = {
     "SQLITE_LOCKED": Fault.LOCK_TIMEOUT,
     "SQLITE_TOOBIG": Fault.BAD_VALUE,
     "SQLITE_CANTOPEN": Fault.DISCONNECTED,
-    "SQLITE_FULL": Fault.DISCONNECTED,
+    "SQLITE_FULL": Fault.EXHAUSTED,
 }
 _FAULT_FAMILIES = {
     "SQLITE_CONSTRAINT": Fault.INTEGRITY,
