@@ -23,7 +23,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from copier import run_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -64,6 +63,9 @@ def last_answers() -> dict[str, Any]:
 
 def render_last_version(folder: str) -> Path:
     """Render the service as it was before the update, without the owner's edits."""
+    # Most updates need none of this, and it takes most of a second to import.
+    from copier import run_copy  # noqa: PLC0415
+
     answers = last_answers()
     run_copy(
         answers["_src_path"],
