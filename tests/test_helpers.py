@@ -106,7 +106,8 @@ def test_words_of_options_that_are_on_are_let_be(tmp_path: Path) -> None:
     }
 
     assert not leftovers(service(tmp_path, files))
-    assert not leftovers(service(tmp_path, {"src/desk/x.py": ""}, http_client="aiohttp"))
+    files = {"ci.yml": 'options: --health-cmd "healthcheck.sh --connect"', "src/desk/x.py": ""}
+    assert not leftovers(service(tmp_path, files, http_client="aiohttp", health_checks=False))
 
 
 def test_imports_are_found_wherever_they_are(tmp_path: Path) -> None:
