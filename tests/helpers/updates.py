@@ -14,9 +14,19 @@ from tests.helpers.template import checked
 ANSWERS_FILE = ".copier-answers.yml"
 
 
-def copy_service(template: Path, service: Path, **answers: Any) -> Path:
-    """Make a service from the newest release of a template, and commit it."""
-    run_copy(str(template), service, data=checked(answers), defaults=True, unsafe=True, quiet=True)
+def copy_service(
+    template: Path, service: Path, *, vcs_ref: str | None = None, **answers: Any
+) -> Path:
+    """Make a service, by default of the newest release of a template, and commit it."""
+    run_copy(
+        str(template),
+        service,
+        data=checked(answers),
+        vcs_ref=vcs_ref,
+        defaults=True,
+        unsafe=True,
+        quiet=True,
+    )
     return commit_all(service)
 
 
