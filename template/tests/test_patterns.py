@@ -199,7 +199,6 @@ async def test_engines_end_with_the_process(settings: Settings) -> None:
 async def test_pools_have_every_option(settings: Settings, state: State) -> None:
     for engine in (state["database"].read_engine, state["database"].write_engine):
         pool: Any = engine.pool
-        assert pool._pre_ping
         assert pool._recycle == settings.database_pool_recycle
         assert pool.timeout() == settings.database_pool_timeout
         assert pool._max_overflow == settings.database_max_overflow

@@ -61,9 +61,7 @@ def _ruff(service: Service, environment: Environment) -> list[Finding]:
 
 def _ast_grep(service: Service, environment: Environment) -> list[Finding]:
     arguments = ("scan", "--error=unused-suppression", "--json=compact")
-    found: list[dict[str, Any]] = json.loads(
-        _output(service, environment, "ast-grep", *arguments)
-    )
+    found: list[dict[str, Any]] = json.loads(_output(service, environment, "ast-grep", *arguments))
     return [Finding(item["file"], item["ruleId"], item["message"]) for item in found]
 
 

@@ -1,12 +1,13 @@
 """The engines of a process and the sessions on them."""
 
+import asyncio
 # {% if database_driver != "aiosqlite" %}
 import time
 # {% endif %}
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import URL, Dialect, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -23,12 +24,15 @@ from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 # {% endif %}
+from sqlalchemy.util import await_only, greenlet_spawn
 
 # {% if orjson %}
 from ..serialization import dumps, loads
 # {% endif %}
 # {% if database_driver == "aiosqlite" %}
 from .driver import configure, engine_options
+# {% elif database_driver == "asyncmy" %}
+from .driver import configure, engine_options, is_lost
 # {% else %}
 from .driver import engine_options, is_lost
 # {% endif %}
@@ -42,7 +46,12 @@ if TYPE_CHECKING:
 
 PING_AFTER_SECONDS = 0.1
 """A connection that was idle for longer is tried before a request gets it."""
+
+PING_SECONDS = 1.0
+"""How long a connection may take to show that it is alive, before it is replaced."""
 # {% endif %}
+
+T = TypeVar("T")
 
 
 def create_engine(
@@ -64,27 +73,30 @@ def create_engine(
         # {% endif %}
         **engine_options(settings, read_only=read_only),
     )
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    # {% if database_driver == "aiosqlite" %}
+    _bound_connecting(engine, seconds=settings.database_pool_timeout)
+    # {% if not postgresql %}
     configure(engine, settings, read_only=read_only)
-    # {% else %}
+    # {% endif %}
+    # {% if database_driver != "aiosqlite" %}
     event.listen(engine.sync_engine, "checkout", _check)
     event.listen(engine.sync_engine, "checkin", _note_use)
     # {% endif %}
     return engine
 
 
-def _connect(
-    dialect: Dialect,
-    _record: ConnectionPoolEntry,
-    arguments: tuple[Any, ...],
-    options: dict[str, Any],
-) -> DBAPIConnection:
-    # What goes wrong here may be an error of the socket, of TLS, of the driver or of the server.
-    try:
-        return dialect.connect(*arguments, **options)
-    except Exception as error:
-        raise DatabaseUnavailable from error
+def _bound_connecting(engine: AsyncEngine, *, seconds: float) -> None:
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(
+        dialect: Dialect,
+        _record: ConnectionPoolEntry,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> DBAPIConnection:
+        # It may be an error of the socket, of TLS, of the driver or of the server.
+        try:
+            return _within(seconds, lambda: dialect.connect(*arguments, **options))
+        except Exception as error:
+            raise DatabaseUnavailable from error
 # {% if database_driver != "aiosqlite" %}
 
 
@@ -98,7 +110,7 @@ def _check(
     now = time.monotonic()
     if now - record.info.get("last_use", now) > PING_AFTER_SECONDS:
         try:
-            connection.ping()
+            _within(PING_SECONDS, connection.ping)
         except Exception as error:
             raise DisconnectionError from error
 
@@ -106,6 +118,15 @@ def _check(
 def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
     record.info["last_use"] = time.monotonic()
 # {% endif %}
+
+
+def _within(seconds: float, function: Callable[[], T]) -> T:
+    # Where a network drops packets, a driver waits for longer than any client does.
+    async def bounded() -> T:
+        async with asyncio.timeout(seconds):
+            return await greenlet_spawn(function)
+
+    return await_only(bounded())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
