@@ -183,6 +183,19 @@ async def test_resources_close_in_reverse_order(
     assert events == [f"open {name}" for name in names] + [f"close {name}" for name in names[::-1]]
 
 
+async def test_engines_end_with_the_process(settings: Settings) -> None:
+    seen = set()
+    for _ in range(2):
+        async with open_state(settings) as state:
+            engines = (state["database"].read_engine, state["database"].write_engine)
+            pools = [engine.pool for engine in engines]
+        # An engine that is disposed of has a new pool.
+        assert {engine.pool for engine in engines}.isdisjoint(pools)
+        seen |= {*engines}
+
+    assert len(seen) == 4
+
+
 async def test_pools_have_every_option(settings: Settings, state: State) -> None:
     for engine in (state["database"].read_engine, state["database"].write_engine):
         pool: Any = engine.pool
