@@ -6,7 +6,6 @@ import time
 from uuid import uuid4
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import ContentTooLarge, DeadlineExceeded, Problem, respond
@@ -14,9 +13,18 @@ from .problems import ContentTooLarge, DeadlineExceeded, Problem, respond
 REQUEST_ID = "X-Request-ID"
 RESPONSE_TIME = "X-Response-Time"
 
+CLOSE = {"Connection": "close"}
+"""For an answer to a request whose body may never end."""
+
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 log = structlog.get_logger()
+
+
+def add_header(message: Message, name: str, value: str) -> None:
+    """Add a header to the start of a response."""
+    header = (name.lower().encode(), value.encode())
+    message["headers"] = [*message.get("headers", ()), header]
 
 
 class RequestIdMiddleware:
@@ -39,7 +47,7 @@ class RequestIdMiddleware:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                add_header(message, REQUEST_ID, request_id)
             await send(message)
 
         await self.app(scope, receive, send_with_id)
@@ -68,7 +76,7 @@ class TimingMiddleware:
         async def send_with_time(message: Message) -> None:
             if message["type"] == "http.response.start":
                 milliseconds = (time.perf_counter() - start) * 1000
-                MutableHeaders(scope=message)[RESPONSE_TIME] = f"{milliseconds:.2f}ms"
+                add_header(message, RESPONSE_TIME, f"{milliseconds:.2f}ms")
             await send(message)
 
         await self.app(scope, receive, send_with_time)
@@ -118,7 +126,9 @@ class LoggingMiddleware:
 class DeadlineMiddleware:
     """Ends a request that exceeds its budget: what it waits for is cancelled.
 
-    A response that has begun cannot be replaced, so its connection is closed instead.
+    The answer is not held up by what must be cleaned up then, since a database that hangs takes
+    its time for that too. A response that has begun cannot be replaced, so its connection is
+    closed instead.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
@@ -131,20 +141,34 @@ class DeadlineMiddleware:
             await self.app(scope, receive, send)
             return
         started = False
+        answer: asyncio.Future[None] | None = None
 
-        async def send_and_note(message: Message) -> None:
+        async def send_unless_late(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            if answer is None:
+                started = True
+                await send(message)
 
+        def give_up() -> None:
+            nonlocal answer
+            if not started and answer is None:
+                response = respond(scope, DeadlineExceeded(headers=CLOSE))
+                sending = response(scope, receive, send)
+                answer = asyncio.ensure_future(sending)  # noqa: TID251 - awaited below
+
+        timer = asyncio.get_running_loop().call_later(self.seconds, give_up)
         budget = asyncio.timeout(self.seconds)
         try:
             async with budget:
-                await self.app(scope, receive, send_and_note)
+                await self.app(scope, receive, send_unless_late)
         except TimeoutError:
             if started or not budget.expired():
                 raise
-            await respond(scope, DeadlineExceeded())(scope, receive, send)
+            give_up()
+        finally:
+            timer.cancel()
+            if answer is not None:
+                await answer
 
 
 class BodyLimitMiddleware:
@@ -167,7 +191,7 @@ class BodyLimitMiddleware:
             nonlocal answered
             if message.get("status") == ContentTooLarge.status:
                 answered = True
-                await respond(scope, ContentTooLarge())(scope, receive, send)
+                await respond(scope, ContentTooLarge(headers=CLOSE))(scope, receive, send)
             elif not answered:
                 await send(message)
 
