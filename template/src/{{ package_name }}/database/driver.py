@@ -21,6 +21,14 @@ from sqlalchemy import URL, AdaptedConnection, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
+# {% elif database_driver == "asyncpg" %}
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 from typing import TYPE_CHECKING, Any
 
@@ -170,6 +178,18 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
         "server_settings": server_settings,
     }
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+
+
+def configure(engine: AsyncEngine) -> None:
+    """Hang up where nobody listens: a polite end waits for the server."""
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def hang_up(
+        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        # After a cancellation the end must be polite, so that the statement is stopped.
+        if not isinstance(error, asyncio.CancelledError):
+            connection.driver_connection.terminate()
 
 
 def fault_of(error: DBAPIError) -> Fault:

@@ -15,7 +15,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 # {% if orjson %}
 from ..serialization import dumps, loads
 # {% endif %}
-# {% if postgresql %}
+# {% if database_driver == "psycopg" %}
 from .driver import engine_options
 # {% else %}
 from .driver import configure, engine_options
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 1.0
 """How long a pooled connection may take to show that it is alive, before it is replaced."""
+
+HANG_UP_SECONDS = 0.1
 
 T = TypeVar("T")
 
@@ -54,7 +56,9 @@ def create_engine(
         **engine_options(settings, read_only=read_only),
     )
     _bound_waits(engine, connect_seconds=settings.database_pool_timeout)
-    # {% if not postgresql %}
+    # {% if database_driver == "asyncpg" %}
+    configure(engine)
+    # {% elif database_driver != "psycopg" %}
     configure(engine, settings, read_only=read_only)
     # {% endif %}
     return engine
@@ -91,7 +95,9 @@ def _bound_waits(engine: AsyncEngine, *, connect_seconds: float) -> None:
 
 def _within(seconds: float, function: Callable[[], T]) -> T:
     async def bounded() -> T:
-        async with asyncio.timeout(seconds):
+        # A driver that is cancelled may ask the server to stop, and wait; cancelled again, it
+        # hangs up.
+        async with asyncio.timeout(seconds + HANG_UP_SECONDS), asyncio.timeout(seconds):
             return await greenlet_spawn(function)
 
     return await_only(bounded())
