@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -130,11 +130,17 @@ def register(app: FastAPI, router: APIRouter) -> None:
             status_code=route.status_code,
             response_model=route.response_model,
             responses=route.responses,
-            max_body_size=route.max_body_size or MAX_BODY_BYTES,
+            max_body_size=body_limit(route),
             # {% if orjson %}
             response_class=route.response_class if route.response_model else OrjsonResponse,
             # {% endif %}
         )
+
+
+def body_limit(route: APIRoute) -> int | None:
+    """Return the bytes that a request may send to the route."""
+    # The limit is a layer of its own around the route, and a GET has no body.
+    return None if route.methods == {"GET"} else route.max_body_size or MAX_BODY_BYTES
 
 
 def __getattr__(name: str) -> FastAPI:

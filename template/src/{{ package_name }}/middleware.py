@@ -6,7 +6,6 @@ import time
 from uuid import uuid4
 
 import structlog
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .drain import Drain
@@ -21,6 +20,12 @@ CLOSE = {"Connection": "close"}
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 log = structlog.get_logger()
+
+
+def add_header(message: Message, name: str, value: str) -> None:
+    """Add a header to the start of a response."""
+    header = (name.lower().encode(), value.encode())
+    message["headers"] = [*message.get("headers", ()), header]
 
 
 class RequestIdMiddleware:
@@ -43,7 +48,7 @@ class RequestIdMiddleware:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+                add_header(message, REQUEST_ID, request_id)
             await send(message)
 
         await self.app(scope, receive, send_with_id)
@@ -72,7 +77,7 @@ class TimingMiddleware:
         async def send_with_time(message: Message) -> None:
             if message["type"] == "http.response.start":
                 milliseconds = (time.perf_counter() - start) * 1000
-                MutableHeaders(scope=message)[RESPONSE_TIME] = f"{milliseconds:.2f}ms"
+                add_header(message, RESPONSE_TIME, f"{milliseconds:.2f}ms")
             await send(message)
 
         await self.app(scope, receive, send_with_time)
@@ -149,7 +154,8 @@ class DeadlineMiddleware:
             nonlocal answer
             if not started and answer is None:
                 response = respond(scope, DeadlineExceeded(headers=CLOSE))
-                answer = asyncio.ensure_future(response(scope, receive, send))
+                sending = response(scope, receive, send)
+                answer = asyncio.ensure_future(sending)  # noqa: TID251 - awaited below
 
         timer = asyncio.get_running_loop().call_later(self.seconds, give_up)
         budget = asyncio.timeout(self.seconds)

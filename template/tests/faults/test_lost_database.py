@@ -29,6 +29,7 @@ async def slow(session: ReadSessionDep) -> None:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PING_AFTER_SECONDS", 0)
     monkeypatch.setattr(engine, "PING_SECONDS", 0.2)
     # {% if health_checks %}
     monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.4)

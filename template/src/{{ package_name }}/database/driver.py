@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncmy
 from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -26,13 +27,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
+from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 # {% endif %}
 
@@ -142,7 +146,7 @@ def parse_database_url(value: object) -> URL:
     """
     message = f"must be a URL such as {EXAMPLE_URL}"
     try:
-        url = make_url(value)  # type: ignore[arg-type]
+        url = make_url(value)  # type: ignore[arg-type]  # any object may be tried
     except (ArgumentError, TypeError, ValueError):
         raise ValueError(message) from None
     # {% if database_driver == "aiosqlite" %}
@@ -192,6 +196,11 @@ def configure(engine: AsyncEngine) -> None:
             connection.driver_connection.terminate()
 
 
+def is_lost(connection: DBAPIConnection) -> bool:
+    """Say whether the driver knows that the server has closed the connection."""
+    return bool(connection.driver_connection.is_closed())
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
@@ -217,6 +226,16 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
         "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
     }
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+
+
+def is_lost(connection: DBAPIConnection) -> bool:
+    """Say whether the server has closed the connection.
+
+    An idle connection has nothing to read until then.
+    """
+    with DefaultSelector() as readable:
+        readable.register(connection.driver_connection.fileno(), EVENT_READ)
+        return bool(readable.select(0))
 
 
 def fault_of(error: DBAPIError) -> Fault:
@@ -251,6 +270,11 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     }
     isolation_level = "AUTOCOMMIT" if read_only else "READ COMMITTED"
     return {"connect_args": connect_args, "isolation_level": isolation_level}
+
+
+def is_lost(connection: DBAPIConnection) -> bool:
+    """Say whether the driver knows that the server has closed the connection."""
+    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001
 
 
 def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:

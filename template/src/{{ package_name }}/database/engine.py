@@ -1,6 +1,9 @@
 """The engines of a process and the sessions on them."""
 
 import asyncio
+# {% if database_driver != "aiosqlite" %}
+import time
+# {% endif %}
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -8,17 +11,30 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import URL, Dialect, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+# {% if database_driver != "aiosqlite" %}
+from sqlalchemy.exc import DisconnectionError
+# {% endif %}
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    async_sessionmaker,  # noqa: TID251 - the one place that makes them
+    create_async_engine,  # noqa: TID251 - the one place that makes them
+)
+# {% if database_driver == "aiosqlite" %}
 from sqlalchemy.pool import ConnectionPoolEntry
+# {% else %}
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+# {% endif %}
 from sqlalchemy.util import await_only, greenlet_spawn
 
 # {% if orjson %}
 from ..serialization import dumps, loads
 # {% endif %}
-# {% if database_driver == "psycopg" %}
-from .driver import engine_options
-# {% else %}
+# {% if database_driver == "aiosqlite" %}
 from .driver import configure, engine_options
+# {% elif database_driver == "psycopg" %}
+from .driver import engine_options, is_lost
+# {% else %}
+from .driver import configure, engine_options, is_lost
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
@@ -26,9 +42,14 @@ from .session import ReadSession, WriteSession
 
 if TYPE_CHECKING:
     from ..settings import Settings
+# {% if database_driver != "aiosqlite" %}
+
+PING_AFTER_SECONDS = 0.1
+"""A connection that was idle for longer is tried before a request gets it."""
 
 PING_SECONDS = 1.0
-"""How long a pooled connection may take to show that it is alive, before it is replaced."""
+"""How long a connection may take to show that it is alive, before it is replaced."""
+# {% endif %}
 
 HANG_UP_SECONDS = 0.1
 
@@ -45,7 +66,6 @@ def create_engine(
         max_overflow=0 if pool_size else settings.database_max_overflow,
         pool_timeout=settings.database_pool_timeout,
         pool_recycle=settings.database_pool_recycle,
-        pool_pre_ping=True,
         pool_use_lifo=True,
         # An error is logged with its statement; the values in it are the users' own.
         hide_parameters=True,
@@ -55,22 +75,20 @@ def create_engine(
         # {% endif %}
         **engine_options(settings, read_only=read_only),
     )
-    _bound_waits(engine, connect_seconds=settings.database_pool_timeout)
+    _bound_connecting(engine, seconds=settings.database_pool_timeout)
     # {% if database_driver == "asyncpg" %}
     configure(engine)
     # {% elif database_driver != "psycopg" %}
     configure(engine, settings, read_only=read_only)
     # {% endif %}
+    # {% if database_driver != "aiosqlite" %}
+    event.listen(engine.sync_engine, "checkout", _check)
+    event.listen(engine.sync_engine, "checkin", _note_use)
+    # {% endif %}
     return engine
 
 
-def _bound_waits(engine: AsyncEngine, *, connect_seconds: float) -> None:
-    """Give up connections that are not made in time, and those that no longer answer.
-
-    Where a network drops packets, a driver waits for longer than any client does.
-    """
-    ping = engine.dialect.do_ping
-
+def _bound_connecting(engine: AsyncEngine, *, seconds: float) -> None:
     @event.listens_for(engine.sync_engine, "do_connect")
     def connect(
         dialect: Dialect,
@@ -80,20 +98,34 @@ def _bound_waits(engine: AsyncEngine, *, connect_seconds: float) -> None:
     ) -> DBAPIConnection:
         # It may be an error of the socket, of TLS, of the driver or of the server.
         try:
-            return _within(connect_seconds, lambda: dialect.connect(*arguments, **options))
+            return _within(seconds, lambda: dialect.connect(*arguments, **options))
         except Exception as error:
             raise DatabaseUnavailable from error
+# {% if database_driver != "aiosqlite" %}
 
-    def ping_in_time(connection: DBAPIConnection) -> bool:
+
+def _check(
+    connection: DBAPIConnection, record: ConnectionPoolEntry, _fairy: PoolProxiedConnection
+) -> None:
+    # A ping costs as much as a statement, so a connection that was in use a moment ago gets none.
+    # The pool replaces a connection for which this raises.
+    if is_lost(connection):
+        raise DisconnectionError
+    now = time.monotonic()
+    if now - record.info.get("last_use", now) > PING_AFTER_SECONDS:
         try:
-            return _within(PING_SECONDS, lambda: ping(connection))
-        except TimeoutError:
-            return False
+            _within(PING_SECONDS, connection.ping)
+        except Exception as error:
+            raise DisconnectionError from error
 
-    engine.dialect.do_ping = ping_in_time  # type: ignore[assignment]
+
+def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+    record.info["last_use"] = time.monotonic()
+# {% endif %}
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:
+    # Where a network drops packets, a driver waits for longer than any client does.
     async def bounded() -> T:
         # A driver that is cancelled may ask the server to stop, and wait; cancelled again, it
         # hangs up.
