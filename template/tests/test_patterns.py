@@ -164,15 +164,13 @@ async def test_resources_close_in_reverse_order(
 
         return note
 
-    resources: tuple[Any, ...] = (
-        Database,
-        # {% if http_client != "none" %}
-        UpstreamClient,
-        # {% endif %}
-        # {% if health_checks %}
-        Readiness,
-        # {% endif %}
-    )
+    resources: list[Any] = [Database]
+    # {% if http_client != "none" %}
+    resources.append(UpstreamClient)
+    # {% endif %}
+    # {% if health_checks %}
+    resources.append(Readiness)
+    # {% endif %}
     for resource in resources:
         monkeypatch.setattr(resource, "open", noting(resource.__name__, resource.open))
 

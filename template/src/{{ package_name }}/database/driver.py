@@ -22,10 +22,17 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
+# {% elif database_driver == "asyncpg" %}
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
-# {% if database_driver == "psycopg" %}
 from selectors import EVENT_READ, DefaultSelector
-# {% endif %}
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
@@ -177,6 +184,18 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
+def configure(engine: AsyncEngine) -> None:
+    """Hang up where nobody listens: a polite end waits for the server."""
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def hang_up(
+        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        # After a cancellation the end must be polite, so that the statement is stopped.
+        if not isinstance(error, asyncio.CancelledError):
+            connection.driver_connection.terminate()
+
+
 def is_lost(connection: DBAPIConnection) -> bool:
     """Say whether the driver knows that the server has closed the connection."""
     return bool(connection.driver_connection.is_closed())
@@ -255,7 +274,7 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
 
 def is_lost(connection: DBAPIConnection) -> bool:
     """Say whether the driver knows that the server has closed the connection."""
-    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001
+    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001 - nothing public tells it
 
 
 def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:
@@ -270,7 +289,7 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
                 asyncio.timeout(KILL_SECONDS),
                 asyncmy.connect(**arguments, **options) as connection,
             ):
-                await connection.kill(thread_id)  # type: ignore[no-untyped-call]
+                await connection.kill(thread_id)  # type: ignore[no-untyped-call]  # the driver has no types
 
     @event.listens_for(engine.sync_engine, "invalidate")
     def stop(
