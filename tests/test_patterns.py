@@ -20,7 +20,6 @@ MUTATIONS: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "mutations.yml").re
 LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
 
 
-
 @pytest.fixture(scope="module")
 def service(render: Render) -> Service:
     answers: dict[str, Any] = {"project_name": "Order Desk"}
