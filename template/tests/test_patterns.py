@@ -201,6 +201,7 @@ async def test_pools_have_every_option(settings: Settings, state: State) -> None
         assert pool.timeout() == settings.database_pool_timeout
         assert pool._max_overflow == settings.database_max_overflow
         assert pool._pool.use_lifo
+        assert engine.sync_engine.hide_parameters
 
 
 async def test_a_session_in_two_tasks_is_noticed(
