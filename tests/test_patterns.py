@@ -77,7 +77,7 @@ def test_no_lookalike_is_complained_about(
 
 
 @pytest.mark.xdist_group("patterns")
-def test_every_rule_has_two_violations(service: Service, environment: Environment) -> None:
+def test_every_rule_has_two_violations(service: Service) -> None:
     rules = {contract["id"] for contract in service.pyproject["tool"]["importlinter"]["contracts"]}
     for file in service.files:
         if file.startswith("rules/checks/"):
