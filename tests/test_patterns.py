@@ -20,7 +20,6 @@ MUTATIONS: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "mutations.yml").re
 LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
 
 
-
 @pytest.fixture(scope="module")
 def service(render: Render) -> Service:
     answers: dict[str, Any] = {"project_name": "Order Desk"}
@@ -123,17 +122,20 @@ def test_what_lint_cannot_see_fails_a_test(
             assert text.count(old) == 1, old
             text = text.replace(old, new)
         file.write_text(text, "utf-8")
+    named = mutation["fails"].startswith("test_")
     url = database_url("asyncpg")
 
     with pytest.raises(pytest.fail.Exception) as failure:
         broken.run_module(
             environment,
-            *("pytest", "-q", "-p", "no:cacheprovider", *mutation["tests"]),
+            *("pytest", "-q", "-rfE", "-p", "no:cacheprovider", *mutation["tests"]),
+            *(("-k", mutation["fails"]) if named else ("-x",)),
+            COLUMNS="1000",
             **({} if url is None else {"TEST_DATABASE_URL": url}),
         )
 
     summary = str(failure.value).partition("short test summary info")[2]
-    assert mutation["fails"] in (summary or str(failure.value)), str(failure.value)
+    assert mutation["fails"] in summary, str(failure.value)
 
 
 def test_each_mutation_is_of_an_entry(service: Service) -> None:

@@ -58,7 +58,8 @@ async def test_a_full_queue_refuses_at_once() -> None:
         await asyncio.sleep(0)
 
         with pytest.raises(Overloaded):
-            await gate.__aenter__()
+            async with asyncio.timeout(1):
+                await gate.__aenter__()
 
         done.set()
 
@@ -67,7 +68,8 @@ async def test_waiting_ends_at_the_timeout() -> None:
     gate = Gate(permits=1, timeout=0.01)
     async with gate:
         with pytest.raises(Overloaded):
-            await gate.__aenter__()
+            async with asyncio.timeout(1):
+                await gate.__aenter__()
 
     async with gate:
         pass
@@ -77,11 +79,12 @@ async def test_a_cancelled_waiter_leaves_the_queue() -> None:
     gate = Gate(permits=1, timeout=5)
     done = asyncio.Event()
     async with gate:
-        waiter = asyncio.ensure_future(hold(gate, done))
-        await asyncio.sleep(0)
-        waiter.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiter
+        for _ in range(WAITERS_PER_PERMIT + 1):
+            waiter = asyncio.ensure_future(hold(gate, done))
+            await asyncio.sleep(0)
+            waiter.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiter
 
     async with asyncio.timeout(1), gate:
         pass

@@ -9,7 +9,7 @@ from {{ package_name }}.database.engine import Database
 
 def in_use(engine: AsyncEngine) -> int:
     """Return the number of connections that are out of the pool."""
-    count: int = engine.pool.checkedout()  # type: ignore[attr-defined]
+    count: int = engine.pool.checkedout()  # type: ignore[attr-defined]  # of this pool
     return count
 
 
@@ -24,6 +24,6 @@ async def assert_all_returned(database: Database) -> None:
         (database.read_engine, database.read_gate),
         (database.write_engine, database.write_gate),
     ):
-        size: int = engine.pool.size()  # type: ignore[attr-defined]
+        size: int = engine.pool.size()  # type: ignore[attr-defined]  # of this pool
         assert in_use(engine) == 0
         assert gate._semaphore._value == size

@@ -274,7 +274,7 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
 
 def is_lost(connection: DBAPIConnection) -> bool:
     """Say whether the driver knows that the server has closed the connection."""
-    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001
+    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001 - nothing public tells it
 
 
 def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:
@@ -289,7 +289,7 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
                 asyncio.timeout(KILL_SECONDS),
                 asyncmy.connect(**arguments, **options) as connection,
             ):
-                await connection.kill(thread_id)  # type: ignore[no-untyped-call]
+                await connection.kill(thread_id)  # type: ignore[no-untyped-call]  # the driver has no types
 
     @event.listens_for(engine.sync_engine, "invalidate")
     def stop(
