@@ -66,8 +66,8 @@ def upgrade() -> None:
     """Create the table."""
     op.create_table(
         "notes",
-        sa.Column("id", Id(), nullable=False),
-        sa.Column("created_at", UtcDateTime(), nullable=False),
+        sa.Column("id", Id, nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
         sa.Column("text", sa.String(200), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notes")),
     )
