@@ -12,13 +12,13 @@ import yaml
 
 from tests.conftest import Render
 from tests.helpers.lint import Finding, findings
-from tests.helpers.service import Environment, Service
+from tests.helpers.service import Environment, Service, database_url
 
 PATTERNS = Path(__file__).parent / "patterns"
 VIOLATIONS: list[dict[str, str]] = yaml.safe_load((PATTERNS / "violations.yml").read_text("utf-8"))
+MUTATIONS: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "mutations.yml").read_text("utf-8"))
 LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
 
-pytestmark = pytest.mark.xdist_group("patterns")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def place(number: int, case: Mapping[str, str]) -> str:
     return f"src/order_desk/{module}.py"
 
 
+@pytest.mark.xdist_group("patterns")
 def test_every_violation_is_told_by_its_rule(
     service: Service, environment: Environment, tmp_path: Path
 ) -> None:
@@ -65,6 +66,7 @@ def test_every_violation_is_told_by_its_rule(
     assert not survivors, "\n".join(map(str, survivors))
 
 
+@pytest.mark.xdist_group("patterns")
 def test_no_lookalike_is_complained_about(
     service: Service, environment: Environment, tmp_path: Path
 ) -> None:
@@ -74,7 +76,8 @@ def test_no_lookalike_is_complained_about(
     assert findings(innocent, environment) == []
 
 
-def test_every_rule_has_two_violations(service: Service) -> None:
+@pytest.mark.xdist_group("patterns")
+def test_every_rule_has_two_violations(service: Service, environment: Environment) -> None:
     rules = {contract["id"] for contract in service.pyproject["tool"]["importlinter"]["contracts"]}
     for file in service.files:
         if file.startswith("rules/checks/"):
@@ -85,6 +88,7 @@ def test_every_rule_has_two_violations(service: Service) -> None:
     assert {rule for rule in rules if violations[rule] < 2} == set()
 
 
+@pytest.mark.xdist_group("patterns")
 def test_what_is_banned_is_told_with_its_pattern(
     service: Service, environment: Environment, tmp_path: Path
 ) -> None:
@@ -103,3 +107,41 @@ def test_what_is_banned_is_told_with_its_pattern(
 
 def is_ban(finding: Finding) -> bool:
     return finding.rule == "TID251" and "docs/patterns.md#" in finding.message
+
+
+@pytest.mark.parametrize(
+    "mutation", MUTATIONS, ids=[f"{case['pattern']}: {case['why']}" for case in MUTATIONS]
+)
+def test_what_lint_cannot_see_fails_a_test(
+    service: Service, environment: Environment, tmp_path: Path, mutation: Mapping[str, Any]
+) -> None:
+    broken = with_cases(service, tmp_path / "service", [])
+    for name, edits in mutation["edits"].items():
+        file = broken.folder / "src" / "order_desk" / name
+        text = file.read_text("utf-8")
+        for old, new in edits.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        file.write_text(text, "utf-8")
+    url = database_url("asyncpg")
+
+    with pytest.raises(pytest.fail.Exception) as failure:
+        broken.run_module(
+            environment,
+            *("pytest", "-q", "-p", "no:cacheprovider", *mutation["tests"]),
+            **({} if url is None else {"TEST_DATABASE_URL": url}),
+        )
+
+    summary = str(failure.value).partition("short test summary info")[2]
+    assert mutation["fails"] in (summary or str(failure.value)), str(failure.value)
+
+
+def test_each_mutation_is_of_an_entry(service: Service) -> None:
+    catalogue = service.text("docs/patterns.md")
+    headings = {
+        line.removeprefix("### ").lower().replace(" ", "-")
+        for line in catalogue.splitlines()
+        if line.startswith("### ")
+    }
+
+    assert {mutation["pattern"] for mutation in MUTATIONS} <= headings

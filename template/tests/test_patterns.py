@@ -164,15 +164,13 @@ async def test_resources_close_in_reverse_order(
 
         return note
 
-    resources: tuple[Any, ...] = (
-        Database,
-        # {% if http_client != "none" %}
-        UpstreamClient,
-        # {% endif %}
-        # {% if health_checks %}
-        Readiness,
-        # {% endif %}
-    )
+    resources: list[Any] = [Database]
+    # {% if http_client != "none" %}
+    resources.append(UpstreamClient)
+    # {% endif %}
+    # {% if health_checks %}
+    resources.append(Readiness)
+    # {% endif %}
     for resource in resources:
         monkeypatch.setattr(resource, "open", noting(resource.__name__, resource.open))
 
@@ -181,6 +179,19 @@ async def test_resources_close_in_reverse_order(
 
     names = [resource.__name__ for resource in resources]
     assert events == [f"open {name}" for name in names] + [f"close {name}" for name in names[::-1]]
+
+
+async def test_engines_end_with_the_process(settings: Settings) -> None:
+    seen = set()
+    for _ in range(2):
+        async with open_state(settings) as state:
+            engines = (state["database"].read_engine, state["database"].write_engine)
+            pools = [engine.pool for engine in engines]
+        # An engine that is disposed of has a new pool.
+        assert {engine.pool for engine in engines}.isdisjoint(pools)
+        seen |= {*engines}
+
+    assert len(seen) == 4
 
 
 async def test_pools_have_every_option(settings: Settings, state: State) -> None:

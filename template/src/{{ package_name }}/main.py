@@ -22,6 +22,7 @@ from .middleware import (
     RESPONSE_TIME,
     BodyLimitMiddleware,
     DeadlineMiddleware,
+    DrainMiddleware,
     LoggingMiddleware,
     RequestIdMiddleware,
     TimingMiddleware,
@@ -101,6 +102,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         Middleware(RequestIdMiddleware),
         Middleware(TimingMiddleware),
         Middleware(LoggingMiddleware),
+        Middleware(DrainMiddleware),
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
         Middleware(BodyLimitMiddleware),
     ]

@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .drain import Drain
 from .problems import ContentTooLarge, DeadlineExceeded, Problem, respond
 
 REQUEST_ID = "X-Request-ID"
@@ -196,3 +197,24 @@ class BodyLimitMiddleware:
                 await send(message)
 
         await self.app(scope, receive, send_as_problem)
+
+
+class DrainMiddleware:
+    """Lets responses ask their clients to leave the connection, once the process drains."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        drain: Drain = scope["state"]["drain"]
+
+        async def send_and_part(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                drain.close_connection(message)
+            await send(message)
+
+        await self.app(scope, receive, send_and_part)

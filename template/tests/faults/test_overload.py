@@ -1,4 +1,4 @@
-"""More requests than the pool can serve: some pass at its pace, the others are refused at once."""
+"""Of more requests than the pool can serve, some are served at its pace, the others refused."""
 
 import asyncio
 import time

@@ -22,10 +22,17 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
+# {% elif database_driver == "asyncpg" %}
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
-# {% if database_driver == "psycopg" %}
 from selectors import EVENT_READ, DefaultSelector
-# {% endif %}
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, make_url
@@ -175,6 +182,18 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
         "server_settings": server_settings,
     }
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+
+
+def configure(engine: AsyncEngine) -> None:
+    """Hang up where nobody listens: a polite end waits for the server."""
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def hang_up(
+        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        # After a cancellation the end must be polite, so that the statement is stopped.
+        if not isinstance(error, asyncio.CancelledError):
+            connection.driver_connection.terminate()
 
 
 def is_lost(connection: DBAPIConnection) -> bool:

@@ -31,10 +31,10 @@ from ..serialization import dumps, loads
 # {% endif %}
 # {% if database_driver == "aiosqlite" %}
 from .driver import configure, engine_options
-# {% elif database_driver == "asyncmy" %}
-from .driver import configure, engine_options, is_lost
-# {% else %}
+# {% elif database_driver == "psycopg" %}
 from .driver import engine_options, is_lost
+# {% else %}
+from .driver import configure, engine_options, is_lost
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
@@ -50,6 +50,8 @@ PING_AFTER_SECONDS = 0.1
 PING_SECONDS = 1.0
 """How long a connection may take to show that it is alive, before it is replaced."""
 # {% endif %}
+
+HANG_UP_SECONDS = 0.1
 
 T = TypeVar("T")
 
@@ -74,7 +76,9 @@ def create_engine(
         **engine_options(settings, read_only=read_only),
     )
     _bound_connecting(engine, seconds=settings.database_pool_timeout)
-    # {% if not postgresql %}
+    # {% if database_driver == "asyncpg" %}
+    configure(engine)
+    # {% elif database_driver != "psycopg" %}
     configure(engine, settings, read_only=read_only)
     # {% endif %}
     # {% if database_driver != "aiosqlite" %}
@@ -123,7 +127,9 @@ def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) 
 def _within(seconds: float, function: Callable[[], T]) -> T:
     # Where a network drops packets, a driver waits for longer than any client does.
     async def bounded() -> T:
-        async with asyncio.timeout(seconds):
+        # A driver that is cancelled may ask the server to stop, and wait; cancelled again, it
+        # hangs up.
+        async with asyncio.timeout(seconds + HANG_UP_SECONDS), asyncio.timeout(seconds):
             return await greenlet_spawn(function)
 
     return await_only(bounded())

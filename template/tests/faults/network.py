@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Self
 
 from sqlalchemy import URL
@@ -11,10 +11,11 @@ _DEFAULT_PORT = {{ 5432 if postgresql else 3306 }}
 
 
 class Network:
-    """Passes bytes between clients and the database server on a port of its own."""
+    """Passes bytes between clients and the database server, on a port of its own."""
 
     def __init__(self, server: URL) -> None:
         self._server = server
+        self._refusing = False
         self._flowing = asyncio.Event()
         self._flowing.set()
         self._streams: set[asyncio.StreamWriter] = set()
@@ -30,45 +31,58 @@ class Network:
             yield network, server.set(host="127.0.0.1", port=port)
         finally:
             listener.close()
-            network.hang_for_ever()
-            network.close_connections()
+            network.refuse()
+            while network._streams:  # noqa: ASYNC110 - they are closing
+                await asyncio.sleep(0.01)
 
     def hang(self) -> None:
         """Hold all bytes back; connections are still accepted."""
         self._flowing.clear()
 
-    def mend(self) -> None:
-        """Let the bytes pass again."""
-        self._flowing.set()
-
-    def hang_for_ever(self) -> None:
-        """Hold the bytes of all connections back for ever, but let new connections work."""
+    def forget(self) -> None:
+        """Hold the bytes of all connections back for ever; new connections work."""
+        self._flowing.clear()
         self._flowing = asyncio.Event()
         self._flowing.set()
 
-    def close_connections(self) -> None:
+    def refuse(self) -> None:
+        """Break all connections, and those to come."""
+        self._refusing = True
         for stream in self._streams:
             stream.transport.abort()
 
+    def mend(self) -> None:
+        """Let connections be made and bytes pass again."""
+        self._refusing = False
+        self._flowing.set()
+
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        flowing = self._flowing
+        if self._refusing:
+            writer.transport.abort()
+            return
         host, port = self._server.host or "127.0.0.1", self._server.port or _DEFAULT_PORT
         server_reader, server_writer = await asyncio.open_connection(host, port)
-        self._streams |= {writer, server_writer}
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass(reader, server_writer, flowing))
-                group.create_task(self._pass(server_reader, writer, flowing))
-        except* ConnectionError:
-            pass
-        finally:
-            self._streams -= {writer, server_writer}
+        streams = {writer, server_writer}
+        self._streams |= streams
+        flowing = self._flowing
+        ways = [
+            asyncio.ensure_future(_pass(reader, server_writer, flowing)),
+            asyncio.ensure_future(_pass(server_reader, writer, flowing)),
+        ]
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        for way in ways:
+            way.cancel()
+        await asyncio.wait(ways)
+        for stream in streams:
+            stream.transport.abort()
+        self._streams -= streams
 
-    @staticmethod
-    async def _pass(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event
-    ) -> None:
+
+async def _pass(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event
+) -> None:
+    # A broken connection ends both ways, whatever broke it.
+    with suppress(ConnectionError):
         while data := await reader.read(65536):
             await flowing.wait()
             writer.write(data)
-        writer.close()
