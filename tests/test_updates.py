@@ -11,8 +11,16 @@ import pytest
 
 from tests.helpers.git import commit_all, git
 from tests.helpers.leftovers import leftovers
-from tests.helpers.owner import DELETED, work_on
-from tests.helpers.releases import ADDED, DROPPED, NEWEST, PREVIOUS, RELEASES, history
+from tests.helpers.owner import DELETED, EXAMPLE, remove_example, work_on
+from tests.helpers.releases import (
+    ADDED,
+    DROPPED,
+    NEWEST,
+    PREVIOUS,
+    RELEASES,
+    history,
+    require_history,
+)
 from tests.helpers.service import Service
 from tests.helpers.updates import answers_of, conflicts, copy_service, deletions, update
 
@@ -63,6 +71,8 @@ def run_suite(service: Path) -> None:
 def test_an_update_brings_what_is_new_and_keeps_what_is_the_owners(
     releases: Path, tmp_path: Path, version: str, chosen: dict[str, Any]
 ) -> None:
+    if version in RELEASES:
+        require_history()
     service = make(releases, tmp_path / "old", version, **chosen)
     answers, before = answers_of(service), tree(service)
     anew = make(releases, tmp_path / "new", NEWEST, **answers)
@@ -81,6 +91,24 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_the_owners(
         assert ADDED.as_posix() in after.keys() - before.keys()
     if chosen["database_driver"] == "aiosqlite" and not flagged:
         run_suite(service)
+
+
+@pytest.mark.parametrize("version", [*RELEASES, PREVIOUS])
+def test_a_deleted_example_stays_deleted(releases: Path, tmp_path: Path, version: str) -> None:
+    if version in RELEASES:
+        require_history()
+    service = tmp_path / "desk"
+    copy_service(releases, service, vcs_ref=f"v{version}", project_name="Order Desk")
+    commit_all(remove_example(service))
+
+    update(service)
+
+    assert not [path for path in EXAMPLE if (service / path).exists()]
+    main = (service / "src/order_desk/main.py").read_text()
+    assert not {"    users,", "    orders,"} & set(main.splitlines())
+    if version == PREVIOUS:
+        assert not conflicts(service)
+        assert not main.startswith('"""Once: ')
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.main import create_app, register
-from {{ package_name }}.models import Order, User
+from {{ package_name }}.models import METADATA
 from {{ package_name }}.settings import Settings
 
 from tests.databases import provide_database
@@ -103,8 +103,8 @@ async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
     yield service.state
     async with service.state["database"].write() as session:
-        await session.execute(delete(Order))
-        await session.execute(delete(User))
+        for table in reversed(METADATA.sorted_tables):
+            await session.execute(delete(table))
 
 
 @pytest.fixture

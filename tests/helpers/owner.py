@@ -1,5 +1,6 @@
 """What the owner of a service has done to it, without a thought for the template."""
 
+import shutil
 from pathlib import Path
 
 from tests.helpers.updates import substitute
@@ -127,4 +128,30 @@ def work_on(service: Path) -> Path:
         substitute(service / file, pattern, replacement)
     for file in DELETED:
         (service / file).unlink()
+    return service
+
+
+EXAMPLE = (
+    "src/order_desk/users",
+    "src/order_desk/orders",
+    "src/order_desk/migrations/versions/0001_users_and_orders.py",
+    "tests/users",
+    "tests/orders",
+)
+"""What an owner deletes who has no use for the example."""
+
+
+def remove_example(service: Path) -> Path:
+    """Delete the example as the service's README tells, and leave that uncommitted."""
+    for path in EXAMPLE:
+        if (service / path).is_dir():
+            shutil.rmtree(service / path)
+        else:
+            (service / path).unlink()
+    for name in ("users", "orders"):
+        main = service / "src/order_desk/main.py"
+        substitute(main, rf"^from \.{name}\.endpoints import router as {name}\n", "")
+        substitute(main, rf"^    {name},\n", "")
+        substitute(service / "src/order_desk/models.py", rf"^from \.{name}\.models import .*\n", "")
+    substitute(service / "src/order_desk/models.py", r"^__all__ = .*\n\n", "")
     return service

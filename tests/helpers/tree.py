@@ -9,9 +9,21 @@ COMMON = """
     .github/workflows/ci.yml
     .gitignore
     README.md
+    docs/patterns.md
     pyproject.toml
+    rules/checks/asyncio.yml
+    rules/checks/fastapi.yml
+    rules/checks/pools.yml
+    rules/checks/sqlalchemy.yml
+    rules/checks/suppressions.yml
+    rules/examples/asyncio.yml
+    rules/examples/fastapi.yml
+    rules/examples/pools.yml
+    rules/examples/sqlalchemy.yml
+    rules/examples/suppressions.yml
     scripts/__init__.py
     scripts/dev.py
+    sgconfig.yml
     src/{package}/__init__.py
     src/{package}/__main__.py
     src/{package}/database/__init__.py
@@ -62,14 +74,28 @@ COMMON = """
     tests/database/test_preflight.py
     tests/database/test_session.py
     tests/databases.py
+    tests/faults/__init__.py
+    tests/faults/conftest.py
+    tests/faults/pools.py
+    tests/faults/statements.py
+    tests/faults/test_commit.py
+    tests/faults/test_deadline.py
+    tests/faults/test_overload.py
+    tests/guards.py
     tests/orders/__init__.py
     tests/orders/test_orders.py
+    tests/process/__init__.py
+    tests/process/service.py
+    tests/process/test_drain.py
+    tests/process/test_process.py
     tests/support.py
+    tests/test_catalogue.py
     tests/test_lifespan.py
     tests/test_logs.py
     tests/test_main.py
     tests/test_middleware.py
     tests/test_pagination.py
+    tests/test_patterns.py
     tests/test_problems.py
     tests/test_serialization.py
     tests/test_settings.py
@@ -83,6 +109,9 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         {"database_driver": ("asyncpg", "psycopg", "asyncmy")},
         """
         scripts/embedded.py
+        tests/database/test_engine.py
+        tests/faults/network.py
+        tests/faults/test_lost_database.py
         """,
     ),
     (
@@ -100,6 +129,8 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
     (
         {"http_client": ("httpx2", "aiohttp")},
         """
+        rules/checks/http_client.yml
+        rules/examples/http_client.yml
         src/{package}/upstream/__init__.py
         src/{package}/upstream/body.py
         src/{package}/upstream/client.py

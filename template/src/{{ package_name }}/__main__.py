@@ -13,6 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 from .database.preflight import verify_database
 from .logs import OUTPUT, configure_logging
+from .protocol import BoundedProtocol
 from .settings import Settings, load_settings
 
 BACKLOG = 2048
@@ -64,7 +65,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         f"{__package__}.main:app",
         workers=settings.workers,
         backlog=BACKLOG,
-        http="httptools",
+        http=BoundedProtocol,
         lifespan="on",
         # The service logs by itself, and the server by way of the root logger.
         log_config=None,

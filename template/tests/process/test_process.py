@@ -3,7 +3,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +17,15 @@ from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
 from tests.process.service import Service, eventually, started
+
+SETTINGS: dict[str, dict[str, object]] = {
+    "interactive": {"drain_seconds": 600},
+    "impatient": {"drain_seconds": 600, "workers": 2},
+    "draining": {"drain_seconds": 2},
+}
+
+AT_ONCE = 10.0
+"""Seconds; long before the request of a test or the drain would end."""
 
 BODY = b'{"email": "ada@example.com", "full_name": "Ada Lovelace"}'
 HEAD = (
@@ -37,56 +46,18 @@ def running_request(service: Service) -> Iterator[socket.socket]:
         yield connection
 
 
-@pytest.fixture
-def _no_users(database_url: str) -> Iterator[None]:
-    yield
-    asyncio.run(run_admin_sql(database_url, "DELETE FROM users"))
-
-
-@pytest.mark.usefixtures("_no_users")
-def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
-    with started(tmp_path, database_url=database_url, drain_seconds=1) as service:
-        eventually(service.listens)
-        with running_request(service) as request:
-            service.process.send_signal(signal.SIGTERM)
-            # {% if health_checks %}
-            eventually(lambda: service.get("/health/ready").status_code == 503)
-            # {% endif %}
-            eventually(lambda: service.get("/users").headers.get("connection") == "close")
-            eventually(lambda: not service.listens())
-            request.sendall(BODY)
-            answer = request.recv(1024)
-        exit_code = service.ends_with()
-
-    assert answer.startswith(b"HTTP/1.1 201")
-    assert len(asyncio.run(run_admin_sql(database_url, "SELECT id FROM users"))) == 1
-    assert exit_code == 0
-
-
-def test_a_second_sigterm_stops_all_workers_at_once(tmp_path: Path, database_url: str) -> None:
-    with started(tmp_path, database_url=database_url, workers=2, drain_seconds=600) as service:
-        eventually(service.listens)
-        with running_request(service):
-            service.process.send_signal(signal.SIGTERM)
-            eventually(lambda: service.get("/users").headers.get("connection") == "close")
-            start = time.monotonic()
-            service.process.send_signal(signal.SIGTERM)
-            exit_code = service.ends_with()
-
-    assert time.monotonic() - start < 10
-    assert exit_code == 0
-
-
-def test_ctrl_c_stops_at_once(tmp_path: Path, database_url: str) -> None:
-    with started(tmp_path, database_url=database_url, drain_seconds=600) as service:
-        eventually(service.listens)
-        with running_request(service):
-            start = time.monotonic()
-            service.process.send_signal(signal.SIGINT)
-            exit_code = service.ends_with()
-
-    assert time.monotonic() - start < 10
-    assert exit_code == 0
+@pytest.fixture(scope="module")
+def services(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str
+) -> Iterator[dict[str, Service]]:
+    """One for each test, all started together, since starting is what takes its time."""
+    with ExitStack() as stack:
+        yield {
+            name: stack.enter_context(
+                started(tmp_path_factory.mktemp(name), database_url=database_url, **settings)
+            )
+            for name, settings in SETTINGS.items()
+        }
 
 
 def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
@@ -96,6 +67,61 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
     (line,) = service.printed.splitlines()
     assert all(name in line for name in ("DATABASE_URL", "PORT", "LOCK_TIMEOUT"))
     assert exit_code == 1
+
+
+def test_ctrl_c_stops_at_once(services: dict[str, Service]) -> None:
+    service = services["interactive"]
+    eventually(service.listens)
+
+    with running_request(service):
+        start = time.monotonic()
+        service.process.send_signal(signal.SIGINT)
+        exit_code = service.ends_with()
+
+    assert time.monotonic() - start < AT_ONCE
+    assert exit_code == 0
+
+
+def test_a_second_sigterm_stops_all_workers_at_once(services: dict[str, Service]) -> None:
+    service = services["impatient"]
+    eventually(service.listens)
+
+    with running_request(service):
+        service.process.send_signal(signal.SIGTERM)
+        eventually(lambda: service.get("/users").headers.get("connection") == "close")
+        start = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        exit_code = service.ends_with()
+
+    assert time.monotonic() - start < AT_ONCE
+    assert exit_code == 0
+
+
+@pytest.fixture
+def _no_users(database_url: str) -> Iterator[None]:
+    yield
+    asyncio.run(run_admin_sql(database_url, "DELETE FROM users"))
+
+
+@pytest.mark.usefixtures("_no_users")
+def test_sigterm_loses_no_request(services: dict[str, Service], database_url: str) -> None:
+    service = services["draining"]
+    eventually(service.listens)
+
+    with running_request(service) as request:
+        service.process.send_signal(signal.SIGTERM)
+        # {% if health_checks %}
+        eventually(lambda: service.get("/health/ready").status_code == 503)
+        # {% endif %}
+        eventually(lambda: service.get("/users").headers.get("connection") == "close")
+        eventually(lambda: not service.listens())
+        request.sendall(BODY)
+        answer = request.recv(1024)
+    exit_code = service.ends_with()
+
+    assert answer.startswith(b"HTTP/1.1 201")
+    assert len(asyncio.run(run_admin_sql(database_url, "SELECT id FROM users"))) == 1
+    assert exit_code == 0
 
 
 def test_a_taken_port_stops_the_start_with_one_line(settings: Settings) -> None:

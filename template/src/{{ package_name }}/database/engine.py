@@ -4,7 +4,7 @@ import asyncio
 # {% if database_driver != "aiosqlite" %}
 import time
 # {% endif %}
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -38,6 +38,7 @@ from .driver import configure, engine_options, is_lost
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
+from .retries import repeating
 from .session import ReadSession, WriteSession
 
 if TYPE_CHECKING:
@@ -189,6 +190,21 @@ class Database:
         """
         async with self.write_gate, self.write_sessions.begin() as session:
             yield session
+
+    async def transaction(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
+        """Run the work in a transaction of its own, and again when another one got in its way.
+
+        Each attempt has a session of its own; what the work does besides, it does again.
+
+        Raises:
+            Overloaded: no connection was free in time.
+        """
+
+        async def attempt() -> T:
+            async with self.write() as session:
+                return await work(session)
+
+        return await repeating(attempt)
 
 
 def _gate(settings: "Settings") -> Gate:

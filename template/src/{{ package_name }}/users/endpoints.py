@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
+from ..database.dependencies import DatabaseDep
 from ..pagination import Cursor, Limit, Page
 from .models import User
 from .schemas import (
@@ -17,7 +18,7 @@ from .schemas import (
     UserUpdate,
     UserWithOrders,
 )
-from .service import UserQueriesDep, UserServiceDep
+from .service import UserQueriesDep, UserService, UserServiceDep
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -44,9 +45,12 @@ async def list_users(
 
 
 @router.post("/bulk", status_code=HTTPStatus.CREATED, max_body_size=BULK_BYTES)
-async def create_users(data: UsersCreate, users: UserServiceDep) -> UsersCreated:
+async def create_users(data: UsersCreate, database: DatabaseDep) -> UsersCreated:
     """Create all the users or none; 409 when an email address is taken or given twice."""
-    return UsersCreated(created=await users.create_many(data.users))
+    created = await database.transaction(
+        lambda session: UserService(session).create_many(data.users)
+    )
+    return UsersCreated(created=created)
 
 
 @router.get("/{user_id}", response_model=UserRead)

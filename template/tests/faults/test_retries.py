@@ -1,0 +1,120 @@
+"""A transaction that met another one is run again as a whole, on a session of its own."""
+
+# {% if database_driver == "aiosqlite" %}
+import sqlite3
+# {% else %}
+import asyncio
+from uuid import UUID
+# {% endif %}
+
+# {% if database_driver == "aiosqlite" %}
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
+# {% else %}
+import httpx2
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import DBAPIError
+# {% endif %}
+
+from {{ package_name }}.database.retries import ATTEMPTS
+from {{ package_name }}.database.session import WriteSession
+from {{ package_name }}.lifespan import State
+from {{ package_name }}.models import User
+
+# {% if database_driver == "aiosqlite" %}
+from tests.support import ADA
+# {% else %}
+from tests.support import ADA, create_users
+# {% endif %}
+
+
+class Work:
+    """Adds a user, and meets another transaction in its first attempts."""
+
+    def __init__(self, *, conflicts: int) -> None:
+        self.conflicts = conflicts
+        self.sessions: list[WriteSession] = []
+
+    async def __call__(self, session: WriteSession) -> str:
+        self.sessions.append(session)
+        session.add(User(**ADA))
+        await session.flush()
+        if len(self.sessions) <= self.conflicts:
+            raise conflict()
+        return "done"
+
+
+def conflict() -> DBAPIError:
+    # {% if postgresql %}
+    error = Exception("deadlock detected")
+    error.sqlstate = "40P01"  # type: ignore[attr-defined]
+    # {% elif database_driver == "asyncmy" %}
+    error = Exception(1213, "Deadlock found when trying to get lock")
+    # {% else %}
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorname = "SQLITE_BUSY_SNAPSHOT"
+    # {% endif %}
+    return DBAPIError(None, None, error)
+
+
+async def emails(state: State) -> list[str]:
+    async with state["database"].read() as session:
+        return list(await session.scalars(select(User.email)))
+
+
+async def test_a_conflict_is_no_error_when_another_attempt_succeeds(state: State) -> None:
+    work = Work(conflicts=ATTEMPTS - 1)
+
+    assert await state["database"].transaction(work) == "done"
+
+    assert len({id(session) for session in work.sessions}) == ATTEMPTS
+    assert await emails(state) == [ADA["email"]]
+
+
+async def test_attempts_come_to_an_end(state: State) -> None:
+    work = Work(conflicts=ATTEMPTS)
+
+    with pytest.raises(DBAPIError):
+        await state["database"].transaction(work)
+
+    assert len(work.sessions) == ATTEMPTS
+    assert await emails(state) == []
+
+
+async def test_what_would_fail_again_is_not_repeated(state: State) -> None:
+    await state["database"].transaction(Work(conflicts=0))
+    work = Work(conflicts=0)
+
+    with pytest.raises(DBAPIError):
+        await state["database"].transaction(work)
+
+    assert len(work.sessions) == 1
+# {% if database_driver != "aiosqlite" %}
+
+
+async def test_both_sides_of_a_deadlock_succeed(client: httpx2.AsyncClient, state: State) -> None:
+    first, second = [UUID(user["id"]) for user in await create_users(client, 2)]
+    both_locked = asyncio.Barrier(2)
+    attempts = 0
+
+    async def rename(*ids: UUID) -> None:
+        async def work(session: WriteSession) -> None:
+            nonlocal attempts
+            attempts += 1
+            for user_id in ids:
+                await session.execute(
+                    update(User).where(User.id == user_id).values(full_name=f"After {ids[0]}")
+                )
+                if user_id == ids[0] and attempts <= 2:
+                    await both_locked.wait()
+
+        await state["database"].transaction(work)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(rename(first, second))
+        group.create_task(rename(second, first))
+
+    assert attempts == 3
+# {% endif %}

@@ -1,0 +1,24 @@
+import asyncio
+import json
+import time
+
+import pytest
+
+from {{ package_name }}.logs import OUTPUT, configure_logging
+from {{ package_name }}.watchdog import BLOCKED_SECONDS, watched_event_loop
+
+
+def block() -> None:
+    time.sleep(4 * BLOCKED_SECONDS)
+
+
+async def test_what_blocks_the_event_loop_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    async with watched_event_loop():
+        block()
+        await asyncio.sleep(BLOCKED_SECONDS)
+    OUTPUT.drain()
+
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    stacks = [line["stack"] for line in lines if line["event"] == "event loop blocked"]
+    assert any("in block" in stack for stack in stacks)
