@@ -22,6 +22,7 @@ from {{ package_name }} import logs
 from {{ package_name }}.database.base import Base
 from {{ package_name }}.database.dependencies import ReadSessionDep
 from {{ package_name }}.database.engine import Database
+from {{ package_name }}.database.gate import Overloaded
 from {{ package_name }}.database.repository import CHUNK_ROWS
 # {% if health_checks %}
 from {{ package_name }}.health.readiness import Readiness
@@ -192,6 +193,18 @@ async def test_engines_end_with_the_process(settings: Settings) -> None:
         seen |= {*engines}
 
     assert len(seen) == 4
+
+
+async def test_each_pool_stands_behind_its_gate(settings: Settings) -> None:
+    small = {"database_pool_size": 1, "database_max_overflow": 0, "database_pool_timeout": 0.01}
+    async with Database.open(settings.model_copy(update=small)) as database:
+        for gate, session in (
+            (database.read_gate, database.read()),
+            (database.write_gate, database.write()),
+        ):
+            async with gate:
+                with pytest.raises(Overloaded):
+                    await session.__aenter__()
 
 
 async def test_pools_have_every_option(settings: Settings, state: State) -> None:

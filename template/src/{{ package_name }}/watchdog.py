@@ -37,6 +37,6 @@ def _watch(loop: asyncio.AbstractEventLoop, thread: int, stop: threading.Event) 
         reacted = threading.Event()
         loop.call_soon_threadsafe(reacted.set)
         if not reacted.wait(BLOCKED_SECONDS) and loop.is_running():
-            stack = traceback.format_stack(sys._current_frames()[thread])  # noqa: SLF001
+            stack = traceback.format_stack(sys._current_frames()[thread])  # noqa: SLF001 - documented, for this use
             log.warning("event loop blocked", stack="".join(stack))
         reacted.wait()
