@@ -9,12 +9,12 @@ from {{ package_name }}.watchdog import BLOCKED_SECONDS, watched_event_loop
 
 
 def block() -> None:
-    time.sleep(4 * BLOCKED_SECONDS)
+    time.sleep(6 * BLOCKED_SECONDS)
 
 
 async def test_what_blocks_the_event_loop_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
     configure_logging("INFO")
-    async with watched_event_loop():
+    with watched_event_loop():
         block()
         await asyncio.sleep(BLOCKED_SECONDS)
     OUTPUT.drain()

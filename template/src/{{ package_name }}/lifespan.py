@@ -50,7 +50,7 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
         # {% if health_checks %}
         readiness = await stack.enter_async_context(Readiness.open(settings, drain=drain))
         # {% endif %}
-        await stack.enter_async_context(watched_event_loop())
+        stack.enter_context(watched_event_loop())
         stack.enter_context(tuned_garbage_collector())
         yield State(
             settings=settings,

@@ -4,8 +4,8 @@ import asyncio
 import sys
 import threading
 import traceback
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 
@@ -15,28 +15,30 @@ BLOCKED_SECONDS = 0.1
 log = structlog.get_logger()
 
 
-@asynccontextmanager
-async def watched_event_loop() -> AsyncIterator[None]:
+@contextmanager
+def watched_event_loop() -> Iterator[None]:
     """Log what the event loop is at whenever it is blocked.
 
     All requests wait meanwhile, and nothing else would tell which of them is to blame.
     """
     stop = threading.Event()
     arguments = (asyncio.get_running_loop(), threading.get_ident(), stop)
-    watchdog = threading.Thread(target=_watch, args=arguments, name="watchdog", daemon=True)
-    watchdog.start()
+    threading.Thread(target=_watch, args=arguments, name="watchdog", daemon=True).start()
     try:
         yield
     finally:
+        # The thread is not waited for: it may wait for this loop.
         stop.set()
-        await asyncio.to_thread(watchdog.join)
 
 
 def _watch(loop: asyncio.AbstractEventLoop, thread: int, stop: threading.Event) -> None:
     while not stop.wait(BLOCKED_SECONDS):
         reacted = threading.Event()
-        loop.call_soon_threadsafe(reacted.set)
-        if not reacted.wait(BLOCKED_SECONDS) and loop.is_running():
-            stack = traceback.format_stack(sys._current_frames()[thread])  # noqa: SLF001 - documented, for this use
-            log.warning("event loop blocked", stack="".join(stack))
-        reacted.wait()
+        with suppress(RuntimeError):  # the loop may be closed by now
+            loop.call_soon_threadsafe(reacted.set)
+        if reacted.wait(BLOCKED_SECONDS) or not loop.is_running():
+            continue
+        stack = traceback.format_stack(sys._current_frames()[thread])  # noqa: SLF001 - no other way
+        log.warning("event loop blocked", stack="".join(stack))
+        while not (reacted.wait(BLOCKED_SECONDS) or stop.is_set()):
+            pass
