@@ -86,3 +86,10 @@ async def test_a_defect_is_a_problem_that_tells_nothing(
     logged = capfd.readouterr().out
     assert "RuntimeError" in logged
     assert "find-me" in logged
+
+
+async def test_all_methods_of_a_path_are_allowed(client: httpx2.AsyncClient) -> None:
+    response = await client.put("/users")
+
+    assert_problem(response, 405, "method-not-allowed")
+    assert response.headers["allow"] == "GET, POST"

@@ -7,11 +7,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from .database.errors import handle_database_error
+from .database.errors import handle_database_error, handle_stale_data
 # {% if health_checks %}
 from .health.endpoints import router as health
 # {% endif %}
@@ -80,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
             HTTPException: handle_http_exception,
             RequestValidationError: handle_validation_error,
             DBAPIError: handle_database_error,
+            StaleDataError: handle_stale_data,
         },
         responses=PROBLEM_RESPONSES,
     )

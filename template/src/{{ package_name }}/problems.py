@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from .serialization import dumps
@@ -117,6 +118,9 @@ async def handle_problem(request: Request, error: Exception) -> Response:
 async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework raises: no such route, wrong method, body too large."""
     exception = cast(HTTPException, error)
+    headers = exception.headers
+    if exception.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods_of_path(request)))}
     phrase = HTTPStatus(exception.status_code).phrase
     return problem_response(
         request.scope,
@@ -124,8 +128,18 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
         type=phrase.lower().replace(" ", "-"),
         title=phrase,
         detail=exception.detail if exception.detail != phrase else None,
-        headers=exception.headers,
+        headers=headers,
     )
+
+
+def _methods_of_path(request: Request) -> set[str]:
+    # The framework names those of the first route only.
+    return {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
 
 
 async def handle_validation_error(request: Request, error: Exception) -> Response:

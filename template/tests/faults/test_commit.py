@@ -54,6 +54,26 @@ async def test_the_row_is_there_when_the_answer_begins(service: Running, state: 
     assert seen == [[ADA["email"]]]
 
 
+async def test_a_row_that_is_deleted_before_its_change_is_a_conflict(
+    make_service: MakeService,
+) -> None:
+    router = APIRouter()
+
+    @router.post("/stale")
+    async def change_too_late(session: WriteSessionDep) -> None:
+        user = User(**ADA)
+        session.add(user)
+        await session.flush()
+        await session.execute(text("DELETE FROM users"))
+        user.full_name = "Nobody"
+        await session.flush()
+
+    async with make_service(router) as service, client_of(service) as client:
+        response = await client.post("/stale")
+
+    assert_problem(response, 409, "conflict")
+
+
 async def test_a_client_that_leaves_before_its_body_is_complete_writes_nothing(
     make_service: MakeService, state: State
 ) -> None:

@@ -72,3 +72,8 @@ async def handle_database_error(request: Request, error: Exception) -> Response:
     if problem is None:
         raise error
     return respond(request.scope, problem())
+
+
+async def handle_stale_data(request: Request, _error: Exception) -> Response:
+    """Answer the change of a row that was deleted after it was read."""
+    return respond(request.scope, Conflict())
