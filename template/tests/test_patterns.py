@@ -22,6 +22,7 @@ from {{ package_name }} import logs
 from {{ package_name }}.database.base import Base
 from {{ package_name }}.database.dependencies import ReadSessionDep
 from {{ package_name }}.database.engine import Database
+from {{ package_name }}.database.gate import Overloaded
 from {{ package_name }}.database.repository import CHUNK_ROWS
 # {% if health_checks %}
 from {{ package_name }}.health.readiness import Readiness
@@ -194,6 +195,18 @@ async def test_engines_end_with_the_process(settings: Settings) -> None:
     assert len(seen) == 4
 
 
+async def test_each_pool_stands_behind_its_gate(settings: Settings) -> None:
+    small = {"database_pool_size": 1, "database_max_overflow": 0, "database_pool_timeout": 0.01}
+    async with Database.open(settings.model_copy(update=small)) as database:
+        for gate, session in (
+            (database.read_gate, database.read()),
+            (database.write_gate, database.write()),
+        ):
+            async with gate:
+                with pytest.raises(Overloaded):
+                    await session.__aenter__()
+
+
 async def test_pools_have_every_option(settings: Settings, state: State) -> None:
     for engine in (state["database"].read_engine, state["database"].write_engine):
         pool: Any = engine.pool
@@ -201,6 +214,7 @@ async def test_pools_have_every_option(settings: Settings, state: State) -> None
         assert pool.timeout() == settings.database_pool_timeout
         assert pool._max_overflow == settings.database_max_overflow
         assert pool._pool.use_lifo
+        assert engine.sync_engine.hide_parameters
 
 
 async def test_a_session_in_two_tasks_is_noticed(

@@ -1,6 +1,7 @@
 """The production entry point: ``python -m {{ package_name }}``."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -25,6 +26,9 @@ KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 30
 """What running requests have left after the listeners have closed."""
 
+HEALTHCHECK_SECONDS = 30
+"""A worker that does not answer its supervisor for longer is replaced; a start counts as well."""
+
 log = structlog.get_logger()
 
 
@@ -34,10 +38,17 @@ class Supervisor(Multiprocess):
     def terminate_all(self) -> None:
         """Tell the workers to leave, and close the listener that they inherited."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: Multiprocess.terminate_all(self))
+            signal.signal(number, self._insist)
         super().terminate_all()
         for listener in self.sockets:
             listener.close()
+
+    def _insist(self, _number: int, _frame: FrameType | None) -> None:
+        # A second SIGTERM would be one with the first if a worker has not come to that yet. What
+        # the signal interrupts may be the logging of a line, so that nothing can be logged here.
+        for worker in self.processes:
+            if worker.pid and worker.process.is_alive():
+                os.kill(worker.pid, signal.SIGINT)
 
 
 def main() -> None:
@@ -73,6 +84,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )
     if settings.workers == 1:
         uvicorn.Server(config).run([listener])

@@ -2,6 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 from alembic import command
+from sqlalchemy.exc import DBAPIError
+
+from {{ package_name }}.database import driver
 
 from tests.conftest import alembic_config
 from tests.databases import provide_database
@@ -26,3 +29,11 @@ def test_migrations_can_be_undone() -> None:
     command.upgrade(config, "head")
     command.downgrade(config, "base")
     command.upgrade(config, "head")
+
+
+@pytest.mark.usefixtures("database_url")
+def test_migrations_begin_with_their_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "MIGRATION_SETTINGS", ("NO SUCH SETTING",))
+
+    with pytest.raises(DBAPIError, match="NO SUCH SETTING"):
+        command.current(alembic_config())

@@ -3,7 +3,7 @@
 import asyncio
 
 from alembic import context
-from sqlalchemy import Connection, pool
+from sqlalchemy import URL, Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine  # noqa: TID251 - no pool is wanted
 
 from {{ package_name }} import models
@@ -29,12 +29,12 @@ def run_migrations(connection: Connection) -> None:
         context.run_migrations()
 
 
-async def migrate() -> None:
+async def migrate(url: URL) -> None:
     """Connect and migrate."""
-    engine = create_async_engine(load_settings().database_url, poolclass=pool.NullPool)
+    engine = create_async_engine(url, poolclass=pool.NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(run_migrations)
     await engine.dispose()
 
 
-asyncio.run(migrate())
+asyncio.run(migrate(load_settings().database_url))

@@ -17,7 +17,7 @@ from .schemas import (
     UserUpdate,
     UserWithOrders,
 )
-from .service import UserBatchesDep, UserQueriesDep, UserServiceDep
+from .service import UserImportDep, UserQueriesDep, UserServiceDep
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -44,9 +44,9 @@ async def list_users(
 
 
 @router.post("/bulk", status_code=HTTPStatus.CREATED, max_body_size=BULK_BYTES)
-async def create_users(data: UsersCreate, batches: UserBatchesDep) -> UsersCreated:
+async def create_users(data: UsersCreate, users: UserImportDep) -> UsersCreated:
     """Create all the users or none; 409 when an email address is taken or given twice."""
-    return UsersCreated(created=await batches.create(data.users))
+    return UsersCreated(created=await users.create(data.users))
 
 
 @router.get("/{user_id}", response_model=UserRead)

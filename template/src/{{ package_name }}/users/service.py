@@ -110,8 +110,8 @@ class UserService:
             raise UserNotFound
 
 
-class UserBatches:
-    """Adds many users as one unit of work, which is run again if another one met it."""
+class UserImport:
+    """Creates many users, in a transaction that is run again when another one got in its way."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -150,10 +150,10 @@ async def get_user_service(session: WriteSessionDep) -> UserService:
     return UserService(session)
 
 
-async def get_user_batches(database: DatabaseDep) -> UserBatches:
-    return UserBatches(database)
+async def get_user_import(database: DatabaseDep) -> UserImport:
+    return UserImport(database)
 
 
 UserQueriesDep = Annotated[UserQueries, Depends(get_user_queries)]
-UserBatchesDep = Annotated[UserBatches, Depends(get_user_batches)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+UserImportDep = Annotated[UserImport, Depends(get_user_import)]
