@@ -14,7 +14,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
+from sqlalchemy import make_url
 
+URL = make_url(os.environ["DATABASE_URL"])
 POOL_SIZE = int(os.environ["DATABASE_POOL_SIZE"])
 
 USER = "SELECT id, created_at, email, full_name FROM users WHERE id = $1"
@@ -80,7 +82,13 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         scope["state"]["pool"] = await asyncpg.create_pool(
-            os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE
+            host=URL.host or URL.query.get("host"),
+            port=URL.port,
+            user=URL.username,
+            password=URL.password,
+            database=URL.database,
+            min_size=POOL_SIZE,
+            max_size=POOL_SIZE,
         )
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -16,6 +16,7 @@ service's own tests, or another one that TEST_DATABASE_URL names.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import signal
@@ -32,6 +33,8 @@ from statistics import median, quantiles
 from urllib.request import urlopen
 
 from copier import run_copy
+
+import overload
 
 HERE = Path(__file__).parent
 CASES = ("get", "list20", "list100", "post", "nested20")
@@ -93,9 +96,13 @@ class Server:
     """A running server and its rounds, by case."""
 
     name: str
-    url: str
+    port: int
     pid: int
     rounds: dict[str, list[Round]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def processor_seconds(self) -> float:
         """Return the processor time that the process has used."""
@@ -154,12 +161,17 @@ def main() -> None:
                     result = server.load(case, ids, seconds=options.seconds)
                     server.rounds.setdefault(case, []).append(result)
         report(servers, options.cases)
+        for service in services:
+            pool = {"PACKAGE": service.package, "DATABASE_POOL_SIZE": str(overload.POOL_SIZE)}
+            with serve(service, "slow", **pool) as server:
+                print(f"overload of {service.name}:", asyncio.run(overload.overload(server.port)))
+        refuse_noise(servers)
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Load a service and what it is compared with.")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7, help="3 at least")
     parser.add_argument("--seconds", type=int, default=2, help="of a round")
     parser.add_argument(
         "--service", type=Path, action="append", help="a folder to measure instead of a new service"
@@ -197,28 +209,29 @@ def database(service: Service) -> Iterator[str]:
 
 
 @contextmanager
-def serve(service: Service, bare: str | None = None) -> Iterator[Server]:
-    """Run a service, or one of the applications here in its environment, on a processor of its own."""
+def serve(service: Service, bare: str | None = None, **settings: str) -> Iterator[Server]:
+    """Run a service, or an application of this folder in its environment."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+        port = free.getsockname()[1]
     environment = os.environ | {
-        "PORT": port,
+        "PORT": str(port),
         "WORKERS": "1",
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "DRAIN_SECONDS": "0",
+        **settings,
     }
-    uvicorn = ["-m", "uvicorn", "--app-dir", HERE, "--no-access-log", "--port", port, f"{bare}:app"]
+    uvicorn = ["-m", "uvicorn", "--app-dir", HERE, "--no-access-log", "--port", str(port), f"{bare}:app"]
     process = service.start(
         *(uvicorn if bare else ["-m", service.package]),
         env=environment,
         stdout=subprocess.DEVNULL,
-        stderr=None if not bare else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     os.sched_setaffinity(process.pid, {SERVER_CPU})
-    url = f"http://127.0.0.1:{port}"
+    server = Server(bare or service.name, port, process.pid)
     try:
-        wait_for(url)
-        yield Server(bare or service.name, url, process.pid)
+        wait_for(server.url)
+        yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -248,34 +261,52 @@ def pin_database(url: str) -> None:
 
 
 def report(servers: Sequence[Server], cases: Sequence[str]) -> None:
-    limit, *others = servers
-    noise = 0.0
+    """Print the medians, and the shares of the limit with the noise in them."""
     for case in cases:
-        print(f"\n{case:<12}  requests/s   CPU us   p50 ms  p99/p50  of limit  by CPU")
+        print(f"\n{case:<12}  requests/s   CPU us   p50 ms  p99/p50    of limit      by CPU")
         for server in servers:
             rounds = server.rounds[case]
-            pairs = list(zip(rounds, limit.rounds[case], strict=True))
-            by_rate, rate_noise = spread([own.rate / best.rate for own, best in pairs])
-            by_cost, cost_noise = spread([best.cost / own.cost for own, best in pairs])
-            noise = max(noise, rate_noise, cost_noise)
+            by_rate, by_cost = shares(server, servers[0], case)
             print(
                 f"  {server.name:<12}{median(r.rate for r in rounds):>10.0f}"
                 f"{median(r.cost for r in rounds):>9.0f}{median(r.p50 for r in rounds):>9.1f}"
-                f"{median(r.p99 / r.p50 for r in rounds):>9.2f}"
-                f"{by_rate:>6.3f} ±{rate_noise:4.0%}{by_cost:>6.3f} ±{cost_noise:4.0%}"
+                f"{median(r.p99 / r.p50 for r in rounds):>9.2f}  {by_rate}  {by_cost}"
             )
     print("\npeak memory:", ", ".join(f"{s.name} {s.peak_megabytes():.0f} MB" for s in servers))
+
+
+@dataclass(frozen=True)
+class Share:
+    """A median of ratios, and half of the distance between their quartiles as a part of it."""
+
+    median: float
+    noise: float
+
+    @classmethod
+    def of(cls, ratios: Sequence[float]) -> "Share":
+        low, middle, high = quantiles(ratios, n=4)
+        return cls(middle, (high - low) / 2 / middle)
+
+    def __str__(self) -> str:
+        return f"{self.median:5.3f} ±{self.noise:4.0%}"
+
+
+def shares(server: Server, limit: Server, case: str) -> tuple[Share, Share]:
+    """Compare a server with the limit, round by round: by requests a second and by their cost."""
+    pairs = list(zip(server.rounds[case], limit.rounds[case], strict=True))
+    by_rate = Share.of([own.rate / best.rate for own, best in pairs])
+    by_cost = Share.of([best.cost / own.cost for own, best in pairs])
+    return by_rate, by_cost
+
+
+def refuse_noise(servers: Sequence[Server]) -> None:
+    limit, *others = servers
+    noise = max(
+        share.noise for server in others for case in server.rounds
+        for share in shares(server, limit, case)
+    )
     if noise > MAX_NOISE:
         sys.exit(f"the noise is {noise:.0%}: these numbers mean nothing, measure again in peace")
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Return the median and half of the distance between the quartiles, as a part of it."""
-    middle = median(values)
-    if len(values) < 3:
-        return middle, 0
-    low, _, high = quantiles(values, n=4)
-    return middle, (high - low) / 2 / middle
 
 
 if __name__ == "__main__":
