@@ -1,7 +1,8 @@
-"""The limit: a bare ASGI application on asyncpg and orjson, with nothing that a service needs.
+"""The limit: a bare ASGI application on asyncpg and orjson, without what a service needs.
 
-No validation, no errors, no log, no ids of requests. It serves what the benchmark asks, with the same
-bodies as the service, and shows what the server, the driver and the database cost by themselves.
+No validation, no errors, no log, no ids of requests. It serves what the benchmark asks, with the
+same bodies as the service, and shows what the server, the driver and the database cost by
+themselves.
 """
 
 import os
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID, uuid4
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import orjson
 from sqlalchemy import make_url
 
@@ -70,7 +71,7 @@ def cursor(position: UUID) -> str:
 
 
 async def read_body(receive: Any) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message["body"]

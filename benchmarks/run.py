@@ -4,15 +4,16 @@
     uv run python benchmarks/run.py --cases get list20 --rounds 9
     uv run python benchmarks/run.py --service ../before --service ../after
 
-renders the service through Copier, installs it, fills a database with 10,000 users of 5 orders each,
-and loads three servers by turns, a short round each: ``limit.py`` (the bare driver), the service as it
-runs in production with one worker, and ``naive.py``. One processor is the servers', another one that of
-wrk and the database. What is compared are rounds that ran next to each other, so that whatever else the
-machine does weighs on both alike; the medians of their ratios are reported, or nothing when the rounds
-differ too much.
+renders the service through Copier, installs it, fills a database with 10,000 users of 5 orders
+each, and loads three servers by turns, a short round each: ``limit.py`` (the bare driver), the
+service as it runs in production with one worker, and ``naive.py``. One processor is the servers',
+another one that of wrk and the database. What is compared are rounds that ran next to each other,
+so that whatever else the machine does weighs on both alike; the medians of their ratios are
+reported, and the run fails when the rounds differ too much. In the end a service gets three times
+the requests that its pool can serve (``overload.py``).
 
-It needs Linux with two processors or more, wrk (``apt-get install wrk``) and PostgreSQL: the one of the
-service's own tests, or another one that TEST_DATABASE_URL names.
+It needs Linux with two processors or more, wrk (``apt-get install wrk``) and PostgreSQL: the one of
+the service's own tests, or another one that TEST_DATABASE_URL names.
 """
 
 import argparse
@@ -30,11 +31,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 from urllib.request import urlopen
 
-from copier import run_copy
-
 import overload
+from copier import run_copy
 
 HERE = Path(__file__).parent
 CASES = ("get", "list20", "list100", "post", "nested20")
@@ -85,10 +86,10 @@ class Service:
         (entry_point,) = self.folder.glob("src/*/__main__.py")
         return entry_point.parent.name
 
-    def start(self, *arguments: str | Path, **options: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start Python in the service's environment."""
         command = [self.folder / ".venv/bin/python", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, text=True, **options)  # type: ignore[call-overload]
+        return subprocess.Popen(command, cwd=self.folder, text=True, **options)
 
 
 @dataclass
@@ -118,7 +119,15 @@ class Server:
     def load(self, case: str, ids: Path, *, seconds: int) -> Round:
         """Send requests of one kind on many connections for some seconds."""
         tag = f"{self.name}{time.time_ns()}"
-        command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        command = [
+            "taskset",
+            "-c",
+            str(LOAD_CPU),
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+        ]
         before = self.processor_seconds()
         output = subprocess.run(
             [*command, "-s", HERE / "load.lua", self.url, "--", case, tag, ids],
@@ -129,7 +138,9 @@ class Server:
         used = self.processor_seconds() - before
         result = json.loads(output.splitlines()[-1])
         if result["failed"] or not result["requests"]:
-            sys.exit(f"{self.name} failed {result['failed']} of {result['requests']} requests: {case}")
+            sys.exit(
+                f"{self.name} failed {result['failed']} of {result['requests']} requests: {case}"
+            )
         return Round(
             rate=result["requests"] / result["microseconds"] * 1e6,
             cost=used / result["requests"] * 1e6,
@@ -220,7 +231,16 @@ def serve(service: Service, bare: str | None = None, **settings: str) -> Iterato
         "DRAIN_SECONDS": "0",
         **settings,
     }
-    uvicorn = ["-m", "uvicorn", "--app-dir", HERE, "--no-access-log", "--port", str(port), f"{bare}:app"]
+    uvicorn = [
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        HERE,
+        "--no-access-log",
+        "--port",
+        str(port),
+        f"{bare}:app",
+    ]
     process = service.start(
         *(uvicorn if bare else ["-m", service.package]),
         env=environment,
@@ -302,7 +322,9 @@ def shares(server: Server, limit: Server, case: str) -> tuple[Share, Share]:
 def refuse_noise(servers: Sequence[Server]) -> None:
     limit, *others = servers
     noise = max(
-        share.noise for server in others for case in server.rounds
+        share.noise
+        for server in others
+        for case in server.rounds
         for share in shares(server, limit, case)
     )
     if noise > MAX_NOISE:
