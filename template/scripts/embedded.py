@@ -113,7 +113,8 @@ class EmbeddedServer(ABC):
         if fits and "," not in str(self.data):
             return self.data
         digest = hashlib.sha256(os.fsencode(self.data)).hexdigest()
-        return Path(tempfile.gettempdir(), f"{{ package_name }}-{digest[:16]}")
+        name = f"{{ package_name }}-{digest[:16]}"
+        return Path(tempfile.gettempdir(), name)
 
 
 def run_to_end(

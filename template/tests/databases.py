@@ -88,7 +88,8 @@ def provide_server() -> Iterator[URL]:
         yield parse_database_url(given)
         return
     digest = hashlib.sha256(os.fsencode(PROJECT)).hexdigest()
-    folder = Path(tempfile.gettempdir(), f"{{ package_name }}-tests-{digest[:16]}")
+    name = f"{{ package_name }}-tests-{digest[:16]}"
+    folder = Path(tempfile.gettempdir(), name)
     try:
         with running_server(folder, temporary=True) as server:
             yield server

@@ -1,4 +1,4 @@
-"""Leaving without losing a request: readiness first, then the listeners, then the process."""
+"""Leaving without losing a request: routers first, then the listeners, then the process."""
 
 import asyncio
 import multiprocessing
@@ -25,7 +25,7 @@ class Drain:
 
     A server closes its listeners as soon as it gets SIGTERM, while whoever routes requests to it
     has yet to learn that. So this stands before the server's handler: ``draining`` turns true,
-    which readiness reports, requests are served for some seconds more, and only then the server
+    which tells whoever asks, requests are served for some seconds more, and only then the server
     gets the signal and finishes what runs. SIGINT, or a second SIGTERM, is for somebody who does
     not want to wait: the server closes its listeners at once, and abandons what still runs after
     ``STOP_SECONDS``.

@@ -19,7 +19,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head, however long that grows. A request that is being served has its deadline.
     """
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # narrower, as in the server
         """Give the client as long for its first request as between two."""
         super().connection_made(transport)
         self._in_head = False

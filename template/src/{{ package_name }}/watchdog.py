@@ -38,7 +38,7 @@ def _watch(loop: asyncio.AbstractEventLoop, thread: int, stop: threading.Event) 
             loop.call_soon_threadsafe(reacted.set)
         if reacted.wait(BLOCKED_SECONDS) or not loop.is_running():
             continue
-        stack = traceback.format_stack(sys._current_frames()[thread])  # noqa: SLF001
+        stack = traceback.format_stack(sys._current_frames()[thread])  # noqa: SLF001 - no other way
         log.warning("event loop blocked", stack="".join(stack))
         while not (reacted.wait(BLOCKED_SECONDS) or stop.is_set()):
             pass

@@ -49,7 +49,7 @@ class Work:
 def conflict() -> DBAPIError:
     # {% if postgresql %}
     error = Exception("deadlock detected")
-    error.sqlstate = "40P01"  # type: ignore[attr-defined]
+    error.sqlstate = "40P01"  # type: ignore[attr-defined]  # libpq sets it
     # {% elif database_driver == "asyncmy" %}
     error = Exception(1213, "Deadlock found when trying to get lock")
     # {% else %}

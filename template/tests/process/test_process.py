@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import SIGNALS
 
 from {{ package_name }} import __main__ as entry_point
 from {{ package_name }}.settings import Settings
@@ -145,3 +146,22 @@ def test_workers_that_cannot_start_are_not_started_for_ever(
         entry_point.supervise(uvicorn.Config(FastAPI(), log_config=None), listener)
 
     assert stop.value.code == STARTUP_FAILURE
+
+
+@pytest.fixture
+def _signals_restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals_restored")
+def test_a_supervisor_listens_no_longer_than_its_workers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(FastAPI(), log_config=None)
+        supervisor = entry_point.Supervisor(config, [listener])
+
+        supervisor.terminate_all()
+
+        assert listener.fileno() == -1

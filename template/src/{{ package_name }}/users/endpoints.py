@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from ..database.dependencies import DatabaseDep
 from ..pagination import Cursor, Limit, Page
 from .models import User
 from .schemas import (
@@ -18,7 +17,7 @@ from .schemas import (
     UserUpdate,
     UserWithOrders,
 )
-from .service import UserQueriesDep, UserService, UserServiceDep
+from .service import UserBatchesDep, UserQueriesDep, UserServiceDep
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -45,12 +44,9 @@ async def list_users(
 
 
 @router.post("/bulk", status_code=HTTPStatus.CREATED, max_body_size=BULK_BYTES)
-async def create_users(data: UsersCreate, database: DatabaseDep) -> UsersCreated:
+async def create_users(data: UsersCreate, batches: UserBatchesDep) -> UsersCreated:
     """Create all the users or none; 409 when an email address is taken or given twice."""
-    created = await database.transaction(
-        lambda session: UserService(session).create_many(data.users)
-    )
-    return UsersCreated(created=created)
+    return UsersCreated(created=await batches.create(data.users))
 
 
 @router.get("/{user_id}", response_model=UserRead)

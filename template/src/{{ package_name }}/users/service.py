@@ -8,8 +8,9 @@ from uuid import UUID
 from fastapi import Depends
 from sqlalchemy.exc import IntegrityError
 
-from ..database.dependencies import ReadSessionDep, WriteSessionDep
+from ..database.dependencies import DatabaseDep, ReadSessionDep, WriteSessionDep
 from ..database.driver import fault_of
+from ..database.engine import Database
 from ..database.faults import Fault
 from ..database.session import ReadSession, WriteSession
 from ..pagination import Page, cut_page, decode_cursor
@@ -109,6 +110,23 @@ class UserService:
             raise UserNotFound
 
 
+class UserBatches:
+    """Adds many users as one unit of work, which is run again if another one met it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, data: Sequence[UserCreate]) -> int:
+        """Store all the users or none; return their number.
+
+        Raises:
+            DuplicateEmail: an address is taken, or given twice.
+        """
+        return await self._database.transaction(
+            lambda session: UserService(session).create_many(data)
+        )
+
+
 async def _existing(users: UserRepository, user_id: UUID) -> User:
     user = await users.get(user_id)
     if user is None:
@@ -132,5 +150,10 @@ async def get_user_service(session: WriteSessionDep) -> UserService:
     return UserService(session)
 
 
+async def get_user_batches(database: DatabaseDep) -> UserBatches:
+    return UserBatches(database)
+
+
 UserQueriesDep = Annotated[UserQueries, Depends(get_user_queries)]
+UserBatchesDep = Annotated[UserBatches, Depends(get_user_batches)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
