@@ -127,6 +127,8 @@ class Server:
             "-t1",
             f"-c{CONNECTIONS}",
             f"-d{seconds}s",
+            "--timeout",
+            "30s",
         ]
         before = self.processor_seconds()
         output = subprocess.run(
