@@ -39,7 +39,7 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
     make_service: MakeService, state: State, method: str
 ) -> None:
     async with (
-        make_service(router, request_timeout=0.15, database_pool_size=1) as service,
+        make_service(router, request_timeout=1, database_pool_size=1) as service,
         client_of(service) as client,
     ):
         start = time.monotonic()
@@ -47,7 +47,7 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
 
         assert_problem(late, 504, "deadline-exceeded")
         assert late.headers["connection"] == "close"
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 10
         await assert_all_returned(service.state["database"])
         assert await running_statements(state) == 0
         assert (await client.get("/users")).json()["items"] == []

@@ -100,11 +100,11 @@ async def test_a_database_that_hangs_holds_nobody_up(
 
     assert_problem(read, 503, "database-unavailable")
     assert_problem(write, 503, "database-unavailable")
-    assert seconds < 2
+    assert seconds < 10
     # {% if health_checks %}
     body = assert_problem(ready, 503, "not-ready")
     assert body["checks"] == {"database": "failing", "migrations": "failing"}
-    assert seconds_of_check < 0.8
+    assert seconds_of_check < 5
     assert live.status_code == 200
     # {% endif %}
 
@@ -127,7 +127,7 @@ async def test_a_database_that_hangs_in_a_statement_holds_nobody_up(
         network.mend()
 
     assert_problem(late, 504, "deadline-exceeded")
-    assert seconds < 0.6
+    assert seconds < 1.8
 
 
 async def test_a_database_that_is_gone_is_told_at_once(

@@ -355,7 +355,7 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
         # The thread of a cancelled request would go on, and closing alone would leave the lock to
         # whatever still refers to its cursor.
         record.info["deadline"][0] = 0
-        connection.rollback()  # ast-grep-ignore: stray-commit - the pool gives it up
+        connection.rollback()
 
 
 def fault_of(error: DBAPIError) -> Fault:
