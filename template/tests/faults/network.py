@@ -28,7 +28,9 @@ class Network:
         listener = await asyncio.start_server(network._connect, "127.0.0.1", 0)
         port = listener.sockets[0].getsockname()[1]
         try:
-            yield network, server.set(host="127.0.0.1", port=port)
+            # The embedded server has a socket, which its URL names in the query.
+            across = server.difference_update_query(["host", "unix_socket"])
+            yield network, across.set(host="127.0.0.1", port=port)
         finally:
             listener.close()
             network.refuse()
@@ -60,8 +62,7 @@ class Network:
         if self._refusing:
             writer.transport.abort()
             return
-        host, port = self._server.host or "127.0.0.1", self._server.port or _DEFAULT_PORT
-        server_reader, server_writer = await asyncio.open_connection(host, port)
+        server_reader, server_writer = await self._open()
         streams = {writer, server_writer}
         self._streams |= streams
         flowing = self._flowing
@@ -76,6 +77,17 @@ class Network:
         for stream in streams:
             stream.transport.abort()
         self._streams -= streams
+
+    async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host, port = self._server.host or "127.0.0.1", self._server.port or _DEFAULT_PORT
+        # {% if postgresql %}
+        if folder := self._server.query.get("host"):
+            return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
+        # {% else %}
+        if path := self._server.query.get("unix_socket"):
+            return await asyncio.open_unix_connection(str(path))
+        # {% endif %}
+        return await asyncio.open_connection(host, port)
 
 
 async def _pass(
