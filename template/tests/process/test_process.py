@@ -20,7 +20,7 @@ from tests.databases import run_admin_sql
 from tests.process.service import Service, eventually, started
 
 SETTINGS: dict[str, dict[str, object]] = {
-    "interactive": {"drain_seconds": 600},
+    "interactive": {"drain_seconds": 600, "workers": 1},
     "impatient": {"drain_seconds": 600, "workers": 2},
     "draining": {"drain_seconds": 2},
 }

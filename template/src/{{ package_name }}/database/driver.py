@@ -1,7 +1,6 @@
 """What is particular to {{ driver.name }}; the rest of the service asks here for the meaning."""
 
 # {% if database_driver == "aiosqlite" %}
-import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -360,8 +359,6 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
 
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
-    if not isinstance(error.orig, sqlite3.Error):
-        return Fault.OTHER
     name = getattr(error.orig, "sqlite_errorname", "")
     family = "_".join(name.split("_")[:2])
     return _FAULTS.get(name) or _FAULT_FAMILIES.get(family, Fault.OTHER)
