@@ -1,7 +1,8 @@
-"""The limit: a bare ASGI application on asyncpg and orjson, with nothing that a service needs.
+"""The limit: a bare ASGI application on asyncpg and orjson, without what a service needs.
 
-No validation, no errors, no log, no ids of requests. It serves what the benchmark asks, with the same
-bodies as the service, and shows what the server, the driver and the database cost by themselves.
+No validation, no errors, no log, no ids of requests. It serves what the benchmark asks, with the
+same bodies as the service, and shows what the server, the driver and the database cost by
+themselves.
 """
 
 import os
@@ -12,9 +13,11 @@ from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID, uuid4
 
-import asyncpg
+import asyncpg  # type: ignore[import-untyped]
 import orjson
+from sqlalchemy import make_url
 
+URL = make_url(os.environ["DATABASE_URL"])
 POOL_SIZE = int(os.environ["DATABASE_POOL_SIZE"])
 
 USER = "SELECT id, created_at, email, full_name FROM users WHERE id = $1"
@@ -68,7 +71,7 @@ def cursor(position: UUID) -> str:
 
 
 async def read_body(receive: Any) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message["body"]
@@ -80,7 +83,13 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
         scope["state"]["pool"] = await asyncpg.create_pool(
-            os.environ["DATABASE_URL"], min_size=POOL_SIZE, max_size=POOL_SIZE
+            host=URL.host or URL.query.get("host"),
+            port=URL.port,
+            user=URL.username,
+            password=URL.password,
+            database=URL.database,
+            min_size=POOL_SIZE,
+            max_size=POOL_SIZE,
         )
         await send({"type": "lifespan.startup.complete"})
         await receive()

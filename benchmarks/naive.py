@@ -1,7 +1,7 @@
 """FastAPI and SQLAlchemy as in many a tutorial: the other end of the scale.
 
-Three layers of ``BaseHTTPMiddleware``, nested routers, a pool with pre-ping and overflow, a session that
-is committed for every request, statements built for each call, answers validated from objects.
+Three layers of ``BaseHTTPMiddleware``, nested routers, a pool with pre-ping and overflow, a session
+that is committed for every request, statements built for each call, answers validated from objects.
 """
 
 import logging

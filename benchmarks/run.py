@@ -4,18 +4,20 @@
     uv run python benchmarks/run.py --cases get list20 --rounds 9
     uv run python benchmarks/run.py --service ../before --service ../after
 
-renders the service through Copier, installs it, fills a database with 10,000 users of 5 orders each,
-and loads three servers by turns, a short round each: ``limit.py`` (the bare driver), the service as it
-runs in production with one worker, and ``naive.py``. One processor is the servers', another one that of
-wrk and the database. What is compared are rounds that ran next to each other, so that whatever else the
-machine does weighs on both alike; the medians of their ratios are reported, or nothing when the rounds
-differ too much.
+renders the service through Copier, installs it, fills a database with 10,000 users of 5 orders
+each, and loads three servers by turns, a short round each: ``limit.py`` (the bare driver), the
+service as it runs in production with one worker, and ``naive.py``. One processor is the servers',
+another one that of wrk and the database. What is compared are rounds that ran next to each other,
+so that whatever else the machine does weighs on both alike; the medians of their ratios are
+reported, and the run fails when the rounds differ too much. In the end a service gets three times
+the requests that its pool can serve (``overload.py``).
 
-It needs Linux with two processors or more, wrk (``apt-get install wrk``) and PostgreSQL: the one of the
-service's own tests, or another one that TEST_DATABASE_URL names.
+It needs Linux with two processors or more, wrk (``apt-get install wrk``) and PostgreSQL: the one of
+the service's own tests, or another one that TEST_DATABASE_URL names.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import signal
@@ -29,8 +31,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 from urllib.request import urlopen
 
+import overload
 from copier import run_copy
 
 HERE = Path(__file__).parent
@@ -82,10 +86,10 @@ class Service:
         (entry_point,) = self.folder.glob("src/*/__main__.py")
         return entry_point.parent.name
 
-    def start(self, *arguments: str | Path, **options: object) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
         """Start Python in the service's environment."""
         command = [self.folder / ".venv/bin/python", *arguments]
-        return subprocess.Popen(command, cwd=self.folder, text=True, **options)  # type: ignore[call-overload]
+        return subprocess.Popen(command, cwd=self.folder, text=True, **options)
 
 
 @dataclass
@@ -93,9 +97,13 @@ class Server:
     """A running server and its rounds, by case."""
 
     name: str
-    url: str
+    port: int
     pid: int
     rounds: dict[str, list[Round]] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def processor_seconds(self) -> float:
         """Return the processor time that the process has used."""
@@ -111,7 +119,17 @@ class Server:
     def load(self, case: str, ids: Path, *, seconds: int) -> Round:
         """Send requests of one kind on many connections for some seconds."""
         tag = f"{self.name}{time.time_ns()}"
-        command = ["taskset", "-c", str(LOAD_CPU), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
+        command = [
+            "taskset",
+            "-c",
+            str(LOAD_CPU),
+            "wrk",
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--timeout",
+            "30s",
+        ]
         before = self.processor_seconds()
         output = subprocess.run(
             [*command, "-s", HERE / "load.lua", self.url, "--", case, tag, ids],
@@ -122,7 +140,9 @@ class Server:
         used = self.processor_seconds() - before
         result = json.loads(output.splitlines()[-1])
         if result["failed"] or not result["requests"]:
-            sys.exit(f"{self.name} failed {result['failed']} of {result['requests']} requests: {case}")
+            sys.exit(
+                f"{self.name} failed {result['failed']} of {result['requests']} requests: {case}"
+            )
         return Round(
             rate=result["requests"] / result["microseconds"] * 1e6,
             cost=used / result["requests"] * 1e6,
@@ -154,12 +174,17 @@ def main() -> None:
                     result = server.load(case, ids, seconds=options.seconds)
                     server.rounds.setdefault(case, []).append(result)
         report(servers, options.cases)
+        for service in services:
+            pool = {"PACKAGE": service.package, "DATABASE_POOL_SIZE": str(overload.POOL_SIZE)}
+            with serve(service, "slow", **pool) as server:
+                print(f"overload of {service.name}:", asyncio.run(overload.overload(server.port)))
+        refuse_noise(servers)
 
 
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Load a service and what it is compared with.")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=7, help="3 at least")
     parser.add_argument("--seconds", type=int, default=2, help="of a round")
     parser.add_argument(
         "--service", type=Path, action="append", help="a folder to measure instead of a new service"
@@ -197,28 +222,38 @@ def database(service: Service) -> Iterator[str]:
 
 
 @contextmanager
-def serve(service: Service, bare: str | None = None) -> Iterator[Server]:
-    """Run a service, or one of the applications here in its environment, on a processor of its own."""
+def serve(service: Service, bare: str | None = None, **settings: str) -> Iterator[Server]:
+    """Run a service, or an application of this folder in its environment."""
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+        port = free.getsockname()[1]
     environment = os.environ | {
-        "PORT": port,
+        "PORT": str(port),
         "WORKERS": "1",
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "DRAIN_SECONDS": "0",
+        **settings,
     }
-    uvicorn = ["-m", "uvicorn", "--app-dir", HERE, "--no-access-log", "--port", port, f"{bare}:app"]
+    uvicorn = [
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        HERE,
+        "--no-access-log",
+        "--port",
+        str(port),
+        f"{bare}:app",
+    ]
     process = service.start(
         *(uvicorn if bare else ["-m", service.package]),
         env=environment,
         stdout=subprocess.DEVNULL,
-        stderr=None if not bare else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     os.sched_setaffinity(process.pid, {SERVER_CPU})
-    url = f"http://127.0.0.1:{port}"
+    server = Server(bare or service.name, port, process.pid)
     try:
-        wait_for(url)
-        yield Server(bare or service.name, url, process.pid)
+        wait_for(server.url)
+        yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -248,34 +283,54 @@ def pin_database(url: str) -> None:
 
 
 def report(servers: Sequence[Server], cases: Sequence[str]) -> None:
-    limit, *others = servers
-    noise = 0.0
+    """Print the medians, and the shares of the limit with the noise in them."""
     for case in cases:
-        print(f"\n{case:<12}  requests/s   CPU us   p50 ms  p99/p50  of limit  by CPU")
+        print(f"\n{case:<12}  requests/s   CPU us   p50 ms  p99/p50    of limit      by CPU")
         for server in servers:
             rounds = server.rounds[case]
-            pairs = list(zip(rounds, limit.rounds[case], strict=True))
-            by_rate, rate_noise = spread([own.rate / best.rate for own, best in pairs])
-            by_cost, cost_noise = spread([best.cost / own.cost for own, best in pairs])
-            noise = max(noise, rate_noise, cost_noise)
+            by_rate, by_cost = shares(server, servers[0], case)
             print(
                 f"  {server.name:<12}{median(r.rate for r in rounds):>10.0f}"
                 f"{median(r.cost for r in rounds):>9.0f}{median(r.p50 for r in rounds):>9.1f}"
-                f"{median(r.p99 / r.p50 for r in rounds):>9.2f}"
-                f"{by_rate:>6.3f} ±{rate_noise:4.0%}{by_cost:>6.3f} ±{cost_noise:4.0%}"
+                f"{median(r.p99 / r.p50 for r in rounds):>9.2f}  {by_rate}  {by_cost}"
             )
     print("\npeak memory:", ", ".join(f"{s.name} {s.peak_megabytes():.0f} MB" for s in servers))
+
+
+@dataclass(frozen=True)
+class Share:
+    """A median of ratios, and half of the distance between their quartiles as a part of it."""
+
+    median: float
+    noise: float
+
+    @classmethod
+    def of(cls, ratios: Sequence[float]) -> "Share":
+        low, middle, high = quantiles(ratios, n=4)
+        return cls(middle, (high - low) / 2 / middle)
+
+    def __str__(self) -> str:
+        return f"{self.median:5.3f} ±{self.noise:4.0%}"
+
+
+def shares(server: Server, limit: Server, case: str) -> tuple[Share, Share]:
+    """Compare a server with the limit, round by round: by requests a second and by their cost."""
+    pairs = list(zip(server.rounds[case], limit.rounds[case], strict=True))
+    by_rate = Share.of([own.rate / best.rate for own, best in pairs])
+    by_cost = Share.of([best.cost / own.cost for own, best in pairs])
+    return by_rate, by_cost
+
+
+def refuse_noise(servers: Sequence[Server]) -> None:
+    limit, *others = servers
+    noise = max(
+        share.noise
+        for server in others
+        for case in server.rounds
+        for share in shares(server, limit, case)
+    )
     if noise > MAX_NOISE:
         sys.exit(f"the noise is {noise:.0%}: these numbers mean nothing, measure again in peace")
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Return the median and half of the distance between the quartiles, as a part of it."""
-    middle = median(values)
-    if len(values) < 3:
-        return middle, 0
-    low, _, high = quantiles(values, n=4)
-    return middle, (high - low) / 2 / middle
 
 
 if __name__ == "__main__":

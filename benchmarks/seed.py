@@ -33,13 +33,13 @@ async def fill(package: str) -> list[str]:
         for user in users
         for number in range(1, ORDERS + 1)
     ]
-    async with import_module(f"{package}.database.engine").Database.open(settings) as database:
-        async with database.write() as session:
-            await session.execute(delete(models.Order))
-            await session.execute(delete(models.User))
-            for model, rows in ((models.User, users), (models.Order, orders)):
-                for start in range(0, len(rows), CHUNK):
-                    await session.execute(insert(model), rows[start : start + CHUNK])
+    engine = import_module(f"{package}.database.engine")
+    async with engine.Database.open(settings) as database, database.write() as session:
+        await session.execute(delete(models.Order))
+        await session.execute(delete(models.User))
+        for model, rows in ((models.User, users), (models.Order, orders)):
+            for start in range(0, len(rows), CHUNK):
+                await session.execute(insert(model), rows[start : start + CHUNK])
     return [str(user["id"]) for user in users]
 
 

@@ -21,7 +21,7 @@ DEFAULTS = {
     "orjson": True,
     "health_checks": True,
     "concurrent_requests": 20,
-    "queries_per_request": 3,
+    "queries_per_request": 2,
     "workers": 2,
     "replicas": 2,
     "max_connections": 100,

@@ -15,7 +15,6 @@ or with the last one if several serve the project on different ports.
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 # {% endif %}
 
+from {{ package_name }}.__main__ import listen
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.preflight import verify_database
 from {{ package_name }}.models import User
@@ -86,7 +86,8 @@ def main() -> None:
         os.environ["DATABASE_URL"] = url
         os.environ.setdefault("DRAIN_SECONDS", "0")
         settings = load_settings()
-        refuse_taken_port(settings)
+        # Another process that serves on the port must not have its database changed.
+        listen(settings).close()
         asyncio.run(verify_database(settings))
         command.upgrade(Config(toml_file=PROJECT / "pyproject.toml"), "head")
         asyncio.run(seed(settings))
@@ -155,19 +156,6 @@ async def create_database(server: URL) -> None:
         # {% endif %}
     await engine.dispose()
 # {% endif %}
-
-
-def refuse_taken_port(settings: Settings) -> None:
-    """Stop before anything is changed if another process serves on the port.
-
-    Raises:
-        SystemExit: the port is taken.
-    """
-    try:
-        socket.create_server((settings.host, settings.port)).close()
-    except OSError as error:
-        message = f"Cannot start, check HOST and PORT: {settings.host} {settings.port}: {error}"
-        raise SystemExit(message) from None
 
 
 async def seed(settings: Settings) -> None:

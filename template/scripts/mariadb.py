@@ -17,7 +17,7 @@ from scripts.embedded import EmbeddedServer, NoServerError, run_to_end
 FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec")
 """Where the server may be, beside PATH."""
 
-INSTALL = "install it (for example apt install mariadb-server, or brew install mariadb)"
+INSTALL = "install MariaDB (for example: apt install mariadb-server, brew install mariadb)"
 
 PATIENCE = 60.0
 """Seconds that a start or a stop may take."""
@@ -106,7 +106,7 @@ class MariaDB(EmbeddedServer):
 def _program(name: str) -> str:
     path = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *FOLDERS]))
     if path is None:
-        message = f"there is no {name}: {INSTALL}"
+        message = f"{name} is not on PATH: {INSTALL}"
         raise NoServerError(message)
     return path
 

@@ -10,6 +10,7 @@ COMMON = """
     .gitignore
     README.md
     docs/patterns.md
+    docs/promises.md
     pyproject.toml
     rules/checks/asyncio.yml
     rules/checks/fastapi.yml
@@ -36,6 +37,7 @@ COMMON = """
     src/{package}/database/gate.py
     src/{package}/database/preflight.py
     src/{package}/database/repository.py
+    src/{package}/database/retries.py
     src/{package}/database/session.py
     src/{package}/database/types.py
     src/{package}/drain.py
@@ -56,6 +58,7 @@ COMMON = """
     src/{package}/orders/service.py
     src/{package}/pagination.py
     src/{package}/problems.py
+    src/{package}/protocol.py
     src/{package}/schemas.py
     src/{package}/serialization.py
     src/{package}/settings.py
@@ -65,6 +68,7 @@ COMMON = """
     src/{package}/users/repository.py
     src/{package}/users/schemas.py
     src/{package}/users/service.py
+    src/{package}/watchdog.py
     tests/__init__.py
     tests/conftest.py
     tests/database/__init__.py
@@ -80,7 +84,9 @@ COMMON = """
     tests/faults/statements.py
     tests/faults/test_commit.py
     tests/faults/test_deadline.py
+    tests/faults/test_event_loop.py
     tests/faults/test_overload.py
+    tests/faults/test_retries.py
     tests/guards.py
     tests/orders/__init__.py
     tests/orders/test_orders.py
@@ -97,8 +103,11 @@ COMMON = """
     tests/test_pagination.py
     tests/test_patterns.py
     tests/test_problems.py
+    tests/test_promises.py
+    tests/test_protocol.py
     tests/test_serialization.py
     tests/test_settings.py
+    tests/test_watchdog.py
     tests/users/__init__.py
     tests/users/test_users.py
 """

@@ -86,6 +86,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
     )
+    log.info("listening", host=settings.host, port=listener.getsockname()[1])
     if settings.workers == 1:
         uvicorn.Server(config).run([listener])
     else:
@@ -98,16 +99,18 @@ def leave(_number: int, _frame: FrameType | None) -> None:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open the one socket that all workers accept connections from."""
+    """Open the one socket that all workers accept connections from.
+
+    Raises:
+        SystemExit: with one line, if the address is taken or not of this machine.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)
     try:
-        listener = socket.create_server(address, family=family, backlog=BACKLOG)
+        return socket.create_server(address, family=family, backlog=BACKLOG)
     except OSError as error:
         message = f"Cannot start, check HOST and PORT: {settings.host} {settings.port}: {error}"
         raise SystemExit(message) from None
-    log.info("listening", host=settings.host, port=listener.getsockname()[1])
-    return listener
 
 
 def supervise(config: uvicorn.Config, listener: socket.socket) -> None:

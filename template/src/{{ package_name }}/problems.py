@@ -134,11 +134,10 @@ async def handle_http_exception(request: Request, error: Exception) -> Response:
 
 def _methods_of_path(request: Request) -> set[str]:
     # The framework names those of the first route only.
+    routes = request.app.routes
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return {
-        method
-        for route in request.app.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods
+        method for route in matching if route.path == matching[0].path for method in route.methods
     }
 
 

@@ -1,0 +1,26 @@
+"""A service with one more route, ``/slow``, which holds a connection for 50 ms."""
+
+import os
+from importlib import import_module
+from typing import Any
+
+from fastapi import APIRouter
+from sqlalchemy import text
+
+PACKAGE = os.environ["PACKAGE"]
+SECONDS = 0.05
+
+main: Any = import_module(f"{PACKAGE}.main")
+settings: Any = import_module(f"{PACKAGE}.settings")
+dependencies: Any = import_module(f"{PACKAGE}.database.dependencies")
+
+router = APIRouter()
+
+
+@router.get("/slow")
+async def slow(session: dependencies.ReadSessionDep) -> None:
+    await session.execute(text(f"SELECT pg_sleep({SECONDS})"))
+
+
+app = main.create_app(settings.load_settings())
+main.register(app, router)

@@ -1,0 +1,148 @@
+"""A rendered service as processes of its own, on a database of its own."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.helpers.service import FOREIGN, Environment, Service, database_url
+
+START_SECONDS = 60
+"""The time that a process has to serve, on a machine that is busy with other tests."""
+
+PROVIDE = """
+import sys
+from tests.databases import provide_database
+with provide_database() as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What all processes of a service have in common."""
+
+    service: Service
+    environment: Environment
+    url: str
+
+    @contextmanager
+    def started(self, **settings: object) -> Iterator["Process"]:
+        """Start a process, and end it with all its workers."""
+        port = settings.pop("port", None) or free_port()
+        variables = {name.upper(): str(value) for name, value in settings.items()}
+        process = subprocess.Popen(
+            (self.environment.python, "-m", self.service.package),
+            cwd=self.service.folder,
+            env=environ(
+                self.service,
+                DATABASE_URL=self.url,
+                PORT=str(port),
+                **{"WORKERS": "1", "DRAIN_SECONDS": "0", "LOG_LEVEL": "ERROR", **variables},
+            ),
+            start_new_session=True,
+        )
+        try:
+            yield Process(process, int(str(port)))
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that serves."""
+
+    popen: subprocess.Popen[bytes]
+    port: int
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection that is not made yet."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+
+    def request(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Send a request on a connection of its own."""
+        with closing(self.connection()) as connection:
+            return request(connection, method, path, body)
+
+    def ready(self) -> bool:
+        """Say whether the process wants requests."""
+        try:
+            return self.request("GET", "/health/ready")[0] == 200
+        except OSError:
+            return False
+
+    def leaves(self) -> bool:
+        """Say whether the process wants no more requests."""
+        return not self.ready()
+
+    def resident_bytes(self) -> int:
+        """Return the memory that the process has."""
+        pages = int(Path(f"/proc/{self.popen.pid}/statm").read_text("utf-8").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def request(
+    connection: http.client.HTTPConnection, method: str, path: str, body: object = None
+) -> tuple[int, Any]:
+    """Send a request and return the status and the body of the answer."""
+    connection.request(
+        method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"}
+    )
+    response = connection.getresponse()
+    return response.status, json.loads(response.read() or "null")
+
+
+def eventually(condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    """Wait until the condition holds."""
+    give_up = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        return int(reserved.getsockname()[1])
+
+
+def environ(service: Service, **variables: str) -> dict[str, str]:
+    """Return the environment variables of a process of the service."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
+    server = database_url(service.answers["database_driver"])
+    return {
+        **inherited,
+        "PYTHONPATH": f"{service.folder / 'src'}{os.pathsep}{service.folder}",
+        **({} if server is None else {"TEST_DATABASE_URL": server}),
+        **variables,
+    }
+
+
+@contextmanager
+def deployed(service: Service, environment: Environment) -> Iterator[Deployment]:
+    """Provide a migrated database for the service."""
+    with subprocess.Popen(
+        (environment.python, "-c", PROVIDE),
+        cwd=service.folder,
+        env=environ(service),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as provider:
+        assert provider.stdout is not None
+        url = provider.stdout.readline().strip()
+        assert url
+        service.run_module(environment, "alembic", "upgrade", "head", DATABASE_URL=url)
+        yield Deployment(service, environment, url)
+        provider.communicate()
