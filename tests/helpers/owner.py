@@ -36,16 +36,24 @@ from sqlalchemy import select
 
 from ..database.dependencies import ReadSessionDep
 from ..lifespan import state_of
+from ..schemas import ResponseModel
 from .models import Note
 
 router = APIRouter(prefix="/notes", tags=["notes"])
 
 
+class Notes(ResponseModel):
+    """The newest notes."""
+
+    notes: list[str]
+
+
 @router.get("")
-async def list_notes(request: Request, session: ReadSessionDep) -> list[str]:
+async def list_notes(request: Request, session: ReadSessionDep) -> Notes:
     """List the newest notes."""
     limit = state_of(request)["settings"].notes_limit
-    return list(await session.scalars(select(Note.text).order_by(Note.id.desc()).limit(limit)))
+    newest = select(Note.text).order_by(Note.id.desc()).limit(limit)
+    return Notes(notes=list(await session.scalars(newest)))
 ''',
     "src/order_desk/migrations/versions/0002_notes.py": '''\
 """Notes."""
@@ -84,7 +92,7 @@ import httpx2
 
 
 async def test_there_are_no_notes_yet(client: httpx2.AsyncClient) -> None:
-    assert (await client.get("/notes")).json() == []
+    assert (await client.get("/notes")).json() == {"notes": []}
 """,
     "uv.lock": "version = 1\n",
 }

@@ -40,13 +40,15 @@ async def test_a_replica_is_checked_too(make_client: MakeClient, settings: Setti
 
 async def test_pending_migrations_are_not_ready(make_client: MakeClient, state: State) -> None:
     async with state["database"].write() as session:
+        version = await session.scalar(text("SELECT version_num FROM alembic_version"))
         await session.execute(text("UPDATE alembic_version SET version_num = 'older'"))
     try:
         async with make_client() as client:
             response = await client.get("/health/ready")
     finally:
         async with state["database"].write() as session:
-            await session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+            statement = text("UPDATE alembic_version SET version_num = :version")
+            await session.execute(statement, {"version": version})
 
     body = assert_problem(response, 503, "not-ready")
     assert body["checks"] == {"database": "ok", "migrations": "failing"}
