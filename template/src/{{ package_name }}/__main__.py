@@ -35,15 +35,24 @@ log = structlog.get_logger()
 class Supervisor(Multiprocess):
     """Ends as a single process does: refuses connections, and stops at once when told twice."""
 
+    at_once = False
+
+    def handle_int(self) -> None:
+        """Let Ctrl-C mean at once, also where it reaches this process alone."""
+        super().handle_int()
+        self.at_once = True
+
     def terminate_all(self) -> None:
         """Tell the workers to leave, and close the listener that they inherited."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._insist)
+            signal.signal(number, lambda *_: self._insist())
         super().terminate_all()
         for listener in self.sockets:
             listener.close()
+        if self.at_once:
+            self._insist()
 
-    def _insist(self, _number: int, _frame: FrameType | None) -> None:
+    def _insist(self) -> None:
         # A second SIGTERM would be one with the first if a worker has not come to that yet. What
         # the signal interrupts may be the logging of a line, so that nothing can be logged here.
         for worker in self.processes:

@@ -21,8 +21,9 @@ from tests.process.service import Service, eventually, started
 
 SETTINGS: dict[str, dict[str, object]] = {
     "interactive": {"drain_seconds": 600, "workers": 1},
+    "supervised": {"drain_seconds": 600, "workers": 2},
     "impatient": {"drain_seconds": 600, "workers": 2},
-    "draining": {"drain_seconds": 2},
+    "draining": {"drain_seconds": 2, "workers": 1},
 }
 
 AT_ONCE = 10.0
@@ -70,8 +71,9 @@ def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
     assert exit_code == 1
 
 
-def test_ctrl_c_stops_at_once(services: dict[str, Service]) -> None:
-    service = services["interactive"]
+@pytest.mark.parametrize("name", ["interactive", "supervised"])
+def test_ctrl_c_stops_at_once(services: dict[str, Service], name: str) -> None:
+    service = services[name]
     eventually(service.listens)
 
     with running_request(service):
