@@ -108,8 +108,11 @@ def test_words_of_options_that_are_on_are_let_be(tmp_path: Path) -> None:
     assert not leftovers(service(tmp_path, files))
 
 
-def test_words_of_docker_are_let_be(tmp_path: Path) -> None:
-    files = {"ci.yml": 'options: --health-cmd "healthcheck.sh --connect"'}
+def test_words_of_docker_and_the_server_are_let_be(tmp_path: Path) -> None:
+    files = {
+        "ci.yml": 'options: --health-cmd "healthcheck.sh --connect"',
+        "src/desk/x.py": "timeout_worker_healthcheck=30",
+    }
 
     assert not leftovers(service(tmp_path, files, health_checks=False))
 

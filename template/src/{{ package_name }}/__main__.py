@@ -26,7 +26,7 @@ KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 30
 """What running requests have left after the listeners have closed."""
 
-HEALTHCHECK_SECONDS = 30
+WORKER_SILENCE_SECONDS = 30
 """A worker that does not answer its supervisor for longer is replaced; a start counts as well."""
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        timeout_worker_healthcheck=HEALTHCHECK_SECONDS,
+        timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
     )
     log.info("listening", host=settings.host, port=listener.getsockname()[1])
     if settings.workers == 1:
