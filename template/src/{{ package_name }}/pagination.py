@@ -1,7 +1,6 @@
 """Keyset pages: a page starts after the last row of the one before, however deep it is."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Sequence
 from hashlib import blake2s
 from typing import Annotated, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -69,9 +68,7 @@ def decode_cursor(cursor: str | None, *, listing: str) -> UUID:
     return position
 
 
-def cut_page(
-    rows: Sequence[HasIdT], *, limit: int, listing: str
-) -> tuple[Sequence[HasIdT], str | None]:
+def cut_page(rows: list[HasIdT], *, limit: int, listing: str) -> tuple[list[HasIdT], str | None]:
     """Split ``limit + 1`` fetched rows into the page and the cursor of the next one."""
     page = rows[:limit]
     more = len(rows) > limit

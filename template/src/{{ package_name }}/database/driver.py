@@ -18,9 +18,16 @@ from selectors import EVENT_READ, DefaultSelector
 # {% endif %}
 from typing import TYPE_CHECKING, Any
 
+# {% if database_driver == "asyncpg" %}
+import asyncpg
+from sqlalchemy import URL, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+# {% else %}
 from sqlalchemy import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
+# {% endif %}
 # {% endif %}
 
 from .faults import Fault
@@ -28,6 +35,10 @@ from .faults import Fault
 if TYPE_CHECKING:
     from ..settings import Settings
 
+# {% if database_driver == "asyncpg" %}
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+# {% endif %}
 DRIVER_NAME = "{{ driver.url_scheme }}"
 EXAMPLE_URL = "{{ driver.example_url }}"
 # {% if postgresql %}
@@ -174,6 +185,16 @@ def fault_of(error: DBAPIError) -> Fault:
         return Fault.DISCONNECTED
     state = getattr(error.orig, "sqlstate", None) or ""
     return _FAULTS.get(state) or _FAULT_CLASSES.get(state[:2], Fault.OTHER)
+
+
+def as_database_error(
+    error: Exception, statement: str, connection: asyncpg.Connection
+) -> DBAPIError:
+    """Return the error of the driver as SQLAlchemy would raise it."""
+    state = getattr(error, "sqlstate", None) or ""
+    kind = IntegrityError if state.startswith("23") else DBAPIError
+    lost = connection.is_closed()
+    return kind(statement, None, error, hide_parameters=True, connection_invalidated=lost)
 # {% elif database_driver == "psycopg" %}
 
 

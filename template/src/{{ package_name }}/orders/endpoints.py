@@ -6,17 +6,16 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from ..pagination import Cursor, Limit, Page
-from .models import Order
 from .schemas import OrderCreate, OrderRead
 from .service import OrderQueriesDep, OrderServiceDep
 
 router = APIRouter(prefix="/users/{user_id}/orders", tags=["orders"])
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=OrderRead)
-async def create_order(user_id: UUID, data: OrderCreate, orders: OrderServiceDep) -> Order:
+@router.post("", status_code=HTTPStatus.CREATED)
+async def create_order(user_id: UUID, data: OrderCreate, orders: OrderServiceDep) -> OrderRead:
     """Create an order of the user."""
-    return await orders.create(user_id, data)
+    return OrderRead.of(await orders.create(user_id, data))
 
 
 @router.get("")

@@ -1,12 +1,13 @@
 """What clients send and get."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel
+from ..schemas import PLAIN_TEXT, RequestModel, Row
 from .models import ITEM_LENGTH
 
 MAX_QUANTITY = 1_000_000
@@ -23,7 +24,8 @@ class OrderCreate(RequestModel):
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)] = 1
 
 
-class OrderRead(ResponseModel):
+@dataclass
+class OrderRead(Row):
     id: UUID
     user_id: UUID
     item: str

@@ -34,7 +34,7 @@ class OrderQueries:
         if not rows and await self._users.get(user_id) is None:
             raise UserNotFound
         orders, next_cursor = cut_page(rows, limit=limit, listing=listing)
-        items = [OrderRead.model_validate(order) for order in orders]
+        items = [OrderRead.of(order) for order in orders]
         return Page[OrderRead](items=items, next_cursor=next_cursor)
 
 

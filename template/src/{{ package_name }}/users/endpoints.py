@@ -7,7 +7,6 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from ..pagination import Cursor, Limit, Page
-from .models import User
 from .schemas import (
     BULK_BYTES,
     UserCreate,
@@ -17,13 +16,13 @@ from .schemas import (
     UserUpdate,
     UserWithOrders,
 )
-from .service import UserQueriesDep, UserServiceDep
+from .service import NewUsersDep, UserQueriesDep, UserServiceDep
 
 router = APIRouter(prefix="/users", tags=["users"])
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
-async def create_user(data: UserCreate, users: UserServiceDep, response: Response) -> User:
+@router.post("", status_code=HTTPStatus.CREATED)
+async def create_user(data: UserCreate, users: NewUsersDep, response: Response) -> UserRead:
     """Create a user; 409 when the email address is taken."""
     user = await users.create(data)
     response.headers["Location"] = f"/users/{user.id}"
@@ -49,15 +48,15 @@ async def create_users(data: UsersCreate, users: UserServiceDep) -> UsersCreated
     return UsersCreated(created=await users.create_many(data.users))
 
 
-@router.get("/{user_id}", response_model=UserRead)
-async def get_user(user_id: UUID, users: UserQueriesDep) -> User:
+@router.get("/{user_id}")
+async def get_user(user_id: UUID, users: UserQueriesDep) -> UserRead:
     return await users.get(user_id)
 
 
-@router.patch("/{user_id}", response_model=UserRead)
-async def update_user(user_id: UUID, data: UserUpdate, users: UserServiceDep) -> User:
+@router.patch("/{user_id}")
+async def update_user(user_id: UUID, data: UserUpdate, users: UserServiceDep) -> UserRead:
     """Change the given fields; 409 when the email address is taken."""
-    return await users.update(user_id, data)
+    return UserRead.of(await users.update(user_id, data))
 
 
 @router.delete("/{user_id}", status_code=HTTPStatus.NO_CONTENT)

@@ -1,5 +1,6 @@
 """What clients send and get."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic import MISSING, Field, StringConstraints
 
 from ..orders.schemas import OrderRead
-from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel
+from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel, Row
 from .models import EMAIL_LENGTH, FULL_NAME_LENGTH
 
 BULK_ROWS = 10_000
@@ -52,12 +53,14 @@ class UsersCreated(ResponseModel):
     created: int
 
 
-class UserRead(ResponseModel):
+@dataclass
+class UserRead(Row):
     id: UUID
     email: str
     full_name: str
     created_at: datetime
 
 
+@dataclass
 class UserWithOrders(UserRead):
     orders: list[OrderRead]

@@ -5,17 +5,19 @@ from contextlib import contextmanager
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from sqlalchemy.exc import IntegrityError
 
-from ..database.dependencies import ReadSessionDep, WriteSessionDep
+from ..database.dependencies import WriteSessionDep
 from ..database.driver import fault_of
+from ..database.engine import Database
 from ..database.faults import Fault
-from ..database.session import ReadSession, WriteSession
+from ..database.session import WriteSession
+from ..lifespan import state_of
 from ..pagination import Page, cut_page, decode_cursor
 from ..problems import Conflict, NotFound
 from .models import User
-from .repository import WITH_ORDERS, UserRepository
+from .repository import NEW_USER, ORDERS_OF_PAGE, PAGE, USER, UserRepository
 from .schemas import UserCreate, UserRead, UserUpdate, UserWithOrders
 
 LISTING = "users"
@@ -34,32 +36,55 @@ class DuplicateEmail(Conflict):
 class UserQueries:
     """Reads users."""
 
-    def __init__(self, session: ReadSession) -> None:
-        self._users = UserRepository(session)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    async def get(self, user_id: UUID) -> User:
+    async def get(self, user_id: UUID) -> UserRead:
         """Return the user.
 
         Raises:
             UserNotFound: there is none.
         """
-        return await _existing(self._users, user_id)
+        user = await USER.first(self._database, id=user_id)
+        if user is None:
+            raise UserNotFound
+        return user
 
     async def page(self, *, limit: int, cursor: str | None) -> Page[UserRead]:
         """Return a page of users in the order of their creation."""
         after = decode_cursor(cursor, listing=LISTING)
-        rows = await self._users.page(after=after, limit=limit + 1)
+        rows = await PAGE.all(self._database, after=after, limit=limit + 1)
         users, next_cursor = cut_page(rows, limit=limit, listing=LISTING)
-        items = [UserRead.model_validate(user) for user in users]
-        return Page[UserRead](items=items, next_cursor=next_cursor)
+        return Page[UserRead](items=users, next_cursor=next_cursor)
 
     async def page_with_orders(self, *, limit: int, cursor: str | None) -> Page[UserWithOrders]:
         """Return a page of users, each with its orders."""
-        after = decode_cursor(cursor, listing=LISTING)
-        rows = await self._users.page(after=after, limit=limit + 1, options=WITH_ORDERS)
-        users, next_cursor = cut_page(rows, limit=limit, listing=LISTING)
-        items = [UserWithOrders.model_validate(user) for user in users]
-        return Page[UserWithOrders](items=items, next_cursor=next_cursor)
+        page = await self.page(limit=limit, cursor=cursor)
+        users = {user.id: UserWithOrders(**vars(user), orders=[]) for user in page.items}
+        if users:
+            ids = [*users]
+            orders = await ORDERS_OF_PAGE.all(self._database, first=ids[0], last=ids[-1])
+            for order in orders:
+                # A user may have come in between the two statements.
+                if user := users.get(order.user_id):
+                    user.orders.append(order)
+        return Page[UserWithOrders](items=[*users.values()], next_cursor=page.next_cursor)
+
+
+class NewUsers:
+    """Adds users one by one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, data: UserCreate) -> UserRead:
+        """Store a new user.
+
+        Raises:
+            DuplicateEmail: another user has the address.
+        """
+        with _unique_email():
+            return await NEW_USER.add(self._database, data.model_dump())
 
 
 class UserService:
@@ -67,15 +92,6 @@ class UserService:
 
     def __init__(self, session: WriteSession) -> None:
         self._users = UserRepository(session)
-
-    async def create(self, data: UserCreate) -> User:
-        """Store a new user.
-
-        Raises:
-            DuplicateEmail: another user has the address.
-        """
-        with _unique_email():
-            return await self._users.add(User(**data.model_dump()))
 
     async def create_many(self, data: Sequence[UserCreate]) -> int:
         """Store all the users or none; return their number.
@@ -124,8 +140,12 @@ def _unique_email() -> Iterator[None]:
         raise (DuplicateEmail if fault_of(error) is Fault.DUPLICATE else Conflict) from error
 
 
-async def get_user_queries(session: ReadSessionDep) -> UserQueries:
-    return UserQueries(session)
+async def get_user_queries(request: Request) -> UserQueries:
+    return UserQueries(state_of(request)["database"])
+
+
+async def get_new_users(request: Request) -> NewUsers:
+    return NewUsers(state_of(request)["database"])
 
 
 async def get_user_service(session: WriteSessionDep) -> UserService:
@@ -133,4 +153,5 @@ async def get_user_service(session: WriteSessionDep) -> UserService:
 
 
 UserQueriesDep = Annotated[UserQueries, Depends(get_user_queries)]
+NewUsersDep = Annotated[NewUsers, Depends(get_new_users)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
