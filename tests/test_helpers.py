@@ -10,7 +10,7 @@ import pytest
 from tests.helpers import variants
 from tests.helpers.imports import imported, undeclared
 from tests.helpers.leftovers import JINJA, leftovers
-from tests.helpers.service import Service, database_url, run
+from tests.helpers.service import Service, attempt, database_url, reasons_to_skip, run
 from tests.helpers.template import QUESTIONS, checked
 from tests.helpers.tree import expected_files
 
@@ -106,7 +106,12 @@ def test_words_of_options_that_are_on_are_let_be(tmp_path: Path) -> None:
     }
 
     assert not leftovers(service(tmp_path, files))
-    assert not leftovers(service(tmp_path, {"src/desk/x.py": ""}, http_client="aiohttp"))
+
+
+def test_words_of_docker_are_let_be(tmp_path: Path) -> None:
+    files = {"ci.yml": 'options: --health-cmd "healthcheck.sh --connect"'}
+
+    assert not leftovers(service(tmp_path, files, health_checks=False))
 
 
 def test_imports_are_found_wherever_they_are(tmp_path: Path) -> None:
@@ -156,3 +161,40 @@ def test_the_server_of_a_suite_can_be_named(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert database_url("psycopg") == "postgresql://elsewhere/"
     assert database_url("aiosqlite") is None
+
+
+SKIP = "import pytest\ndef test(): pytest.skip('set TEST_DATABASE_URL')"
+SUITES = {
+    "green": {"test_a": "def test(): pass"},
+    "skipped": {"test_a": "def test(): pass", "test_b": SKIP},
+    "red": {"test_a": "def test(): assert False", "test_b": SKIP},
+    "broken": {"test_a": "import nothing_of_the_kind"},
+    "elsewhere": {"test_a": SKIP.replace("set TEST_DATABASE_URL", "not on this system")},
+}
+
+
+@pytest.mark.parametrize(
+    ("suite", "required", "reasons"),
+    [
+        ("green", "0", set()),
+        ("skipped", "0", {"set TEST_DATABASE_URL"}),
+        ("skipped", "1", set()),
+        ("red", "0", set()),
+        ("broken", "0", set()),
+        ("elsewhere", "0", set()),
+    ],
+)
+def test_a_suite_is_skipped_for_want_of_a_server_alone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suite: str,
+    required: str,
+    reasons: set[str],
+) -> None:
+    monkeypatch.setenv("REQUIRE_DATABASE", required)
+    for name, source in SUITES[suite].items():
+        (tmp_path / f"{name}.py").write_text(source, "utf-8")
+
+    attempt(sys.executable, "-m", "pytest", "--junitxml=report.xml", cwd=tmp_path)
+
+    assert reasons_to_skip(tmp_path / "report.xml") == reasons

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from copier import run_copy, run_update
 
+from extensions.sources import source_notes
 from tests.helpers.git import commit_all
 from tests.helpers.template import copy_questionnaire
+from tests.helpers.updates import substitute
 
 NOTE = "Note:"
 
@@ -26,10 +28,14 @@ def message_after_copy(
     return capsys.readouterr().err
 
 
+def url(template: Path) -> str:
+    return f"git+{template.as_uri()}"
+
+
 def test_a_service_made_from_a_release_is_told_how_to_start(
     released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    message = message_after_copy(str(released), tmp_path / "order desk", capsys)
+    message = message_after_copy(url(released), tmp_path / "order desk", capsys)
 
     assert f"cd '{tmp_path / 'order desk'}'" in message
     assert "uv run poe dev" in message
@@ -41,7 +47,8 @@ def test_a_template_without_git_is_named(
 ) -> None:
     message = message_after_copy(str(questionnaire), tmp_path / "desk", capsys)
 
-    assert "was not a git repository" in message
+    assert "was not a Git repository" in message
+    assert message.count(NOTE) == 1
 
 
 def test_a_template_past_its_release_is_named(
@@ -49,20 +56,38 @@ def test_a_template_past_its_release_is_named(
 ) -> None:
     commit_all(released)
 
-    message = message_after_copy(str(released), tmp_path / "desk", capsys, vcs_ref="HEAD")
+    message = message_after_copy(url(released), tmp_path / "desk", capsys, vcs_ref="HEAD")
 
-    assert "this was made from v1.0.0-1-g" in message
+    assert "This was made from v1.0.0-1-g" in message
+    assert "past the release v1.0.0" in message
+    assert message.count(NOTE) == 1
 
 
 @pytest.mark.filterwarnings("ignore:Dirty template changes")
+@pytest.mark.parametrize("tag", ["v1.0.0", None])
 def test_a_template_with_uncommitted_changes_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tag: str | None
+) -> None:
+    folder = tmp_path / "template"
+    folder.mkdir()
+    commit_all(copy_questionnaire(folder), tag=tag)
+    (folder / "template" / "new.txt").write_text("new\n", "utf-8")
+
+    message = message_after_copy(str(folder), tmp_path / "desk", capsys, vcs_ref="HEAD")
+
+    assert "changes that are not committed" in message
+    assert "can never work here" in " ".join(message.split())
+
+
+def test_uncommitted_changes_are_left_out_of_a_release(
     released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (released / "template" / "new.txt").write_text("new\n", "utf-8")
 
-    message = message_after_copy(str(released), tmp_path / "desk", capsys, vcs_ref="HEAD")
+    message = message_after_copy(str(released), tmp_path / "desk", capsys)
 
-    assert "this was made from v1.0.0-1-g" in message
+    assert "not committed" not in message
+    assert not (tmp_path / "desk" / "new.txt").exists()
 
 
 def test_a_template_without_a_release_is_named(
@@ -74,7 +99,8 @@ def test_a_template_without_a_release_is_named(
 
     message = message_after_copy(str(folder), tmp_path / "desk", capsys)
 
-    assert "not from a release of the template" in message
+    assert "which is not a release of the template" in message
+    assert "not committed" not in message
 
 
 def test_a_relative_path_is_named(
@@ -90,6 +116,50 @@ def test_a_relative_path_is_named(
     assert "named by a relative path (.)" in message
 
 
+def test_a_path_is_named_that_other_machines_do_not_have(
+    released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = message_after_copy(str(released), tmp_path / "desk", capsys)
+
+    assert "on this machine alone" in " ".join(message.split())
+    assert message.count(NOTE) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        ("https://example.com/template.git", False),
+        ("git@example.com:team/template.git", False),
+        ("gh:team/template", False),
+        ("/srv/template", True),
+        ("~/template", True),
+        ("../template", True),
+    ],
+)
+def test_only_a_path_is_named(source: str, *, named: bool) -> None:
+    assert bool(source_notes({"_src_path": source, "_commit": "v1.0.0"})) == named
+
+
+@pytest.mark.parametrize("written", ["path", "url"])
+def test_a_source_can_be_corrected(
+    released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    service = tmp_path / "desk"
+    run_copy(released.name, service, defaults=True, unsafe=True, quiet=True)
+    source = str(released) if written == "path" else url(released)
+    substitute(service / ".copier-answers.yml", "^_src_path: template$", f"_src_path: {source}")
+    commit_all(service)
+    (released / "template" / "new.txt").write_text("new\n", "utf-8")
+    commit_all(released, tag="v1.1.0")
+
+    monkeypatch.chdir(service)
+    run_update(defaults=True, overwrite=True, unsafe=True, quiet=True)
+
+    assert (service / "new.txt").exists()
+    assert f"_src_path: {source}\n" in (service / ".copier-answers.yml").read_text()
+
+
 def test_an_update_says_how_to_review_it(
     released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -103,3 +173,4 @@ def test_an_update_says_how_to_review_it(
     message = capsys.readouterr().err
     assert "git diff --name-only --diff-filter=U" in message
     assert "git diff --name-only --diff-filter=D" in message
+    assert "git reset --hard" in message

@@ -19,6 +19,7 @@ from {{ package_name }}.models import Order, User
 from {{ package_name }}.settings import Settings
 
 from tests.databases import provide_database
+from tests.guards import watching
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +29,20 @@ MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def watched() -> Iterator[list[str]]:
+    """What the service does at run time against its patterns."""
+    with watching() as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def _patterns_hold(watched: list[str]) -> Iterator[None]:
+    watched.clear()
+    yield
+    assert not watched
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from {{ package_name }}.lifespan import State
 from {{ package_name }}.logs import OUTPUT
 from {{ package_name }}.main import middleware
 from {{ package_name }}.middleware import (
@@ -66,6 +67,7 @@ def test_the_middleware_is_in_order(settings: Settings) -> None:
         "RequestIdMiddleware",
         "TimingMiddleware",
         "LoggingMiddleware",
+        "DrainMiddleware",
         "DeadlineMiddleware",
         "BodyLimitMiddleware",
     ]
@@ -83,6 +85,17 @@ async def test_a_request_is_logged_with_its_id(
     assert (line["request_id"], line["method"], line["status"]) == ("find-me", "GET", 200)
     assert line["path"] == "/users"
     assert line["milliseconds"] > 0
+
+
+async def test_a_draining_process_asks_clients_to_leave(
+    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await client.get("/users")
+    monkeypatch.setattr(state["drain"], "draining", True)
+    after = await client.get("/users")
+
+    assert "connection" not in before.headers
+    assert after.headers["connection"] == "close"
 
 
 async def test_a_request_over_its_budget_is_ended(

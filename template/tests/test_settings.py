@@ -59,6 +59,7 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
         ("DRAIN_SECONDS", "-1"),
         # {% if http_client != "none" %}
         ("UPSTREAM_URL", "not a url"),
+        ("UPSTREAM_URL", "https://api.example/?key=hunter2"),
         # {% endif %}
         ("CORS_ORIGINS", "{"),
         ("LOG_LEVEL", "LOUD"),

@@ -5,23 +5,125 @@ from typing import Any
 
 COMMON = """
     .copier-answers.yml
+    .env.example
+    .github/workflows/ci.yml
     .gitignore
+    README.md
     pyproject.toml
+    scripts/__init__.py
+    scripts/dev.py
     src/{package}/__init__.py
+    src/{package}/__main__.py
+    src/{package}/database/__init__.py
+    src/{package}/database/base.py
+    src/{package}/database/dependencies.py
+    src/{package}/database/driver.py
+    src/{package}/database/engine.py
+    src/{package}/database/errors.py
+    src/{package}/database/faults.py
+    src/{package}/database/gate.py
+    src/{package}/database/preflight.py
+    src/{package}/database/repository.py
+    src/{package}/database/session.py
+    src/{package}/database/types.py
+    src/{package}/drain.py
+    src/{package}/lifespan.py
+    src/{package}/logs.py
+    src/{package}/main.py
+    src/{package}/middleware.py
+    src/{package}/migrations/__init__.py
+    src/{package}/migrations/env.py
+    src/{package}/migrations/script.py.mako
+    src/{package}/migrations/versions/0001_users_and_orders.py
+    src/{package}/models.py
+    src/{package}/orders/__init__.py
+    src/{package}/orders/endpoints.py
+    src/{package}/orders/models.py
+    src/{package}/orders/repository.py
+    src/{package}/orders/schemas.py
+    src/{package}/orders/service.py
+    src/{package}/pagination.py
+    src/{package}/problems.py
+    src/{package}/schemas.py
+    src/{package}/serialization.py
+    src/{package}/settings.py
+    src/{package}/users/__init__.py
+    src/{package}/users/endpoints.py
+    src/{package}/users/models.py
+    src/{package}/users/repository.py
+    src/{package}/users/schemas.py
+    src/{package}/users/service.py
+    tests/__init__.py
+    tests/conftest.py
+    tests/database/__init__.py
+    tests/database/test_driver.py
+    tests/database/test_gate.py
+    tests/database/test_migrations.py
+    tests/database/test_preflight.py
+    tests/database/test_session.py
+    tests/databases.py
+    tests/orders/__init__.py
+    tests/orders/test_orders.py
+    tests/support.py
+    tests/test_lifespan.py
+    tests/test_logs.py
+    tests/test_main.py
+    tests/test_middleware.py
+    tests/test_pagination.py
+    tests/test_problems.py
+    tests/test_serialization.py
+    tests/test_settings.py
+    tests/users/__init__.py
+    tests/users/test_users.py
 """
 
 # Files that need answers: every answer named must be one of those listed.
 OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
     (
-        {"health_checks": (True,)},
+        {"database_driver": ("asyncpg", "psycopg", "asyncmy")},
         """
-        src/{package}/health/__init__.py
+        scripts/embedded.py
+        """,
+    ),
+    (
+        {"database_driver": ("asyncpg", "psycopg")},
+        """
+        scripts/postgres.py
+        """,
+    ),
+    (
+        {"database_driver": ("asyncmy",)},
+        """
+        scripts/mariadb.py
         """,
     ),
     (
         {"http_client": ("httpx2", "aiohttp")},
         """
         src/{package}/upstream/__init__.py
+        src/{package}/upstream/body.py
+        src/{package}/upstream/client.py
+        src/{package}/upstream/endpoints.py
+        src/{package}/upstream/failures.py
+        src/{package}/upstream/schemas.py
+        src/{package}/upstream/service.py
+        tests/upstream/__init__.py
+        tests/upstream/conftest.py
+        tests/upstream/server.py
+        tests/upstream/test_body.py
+        tests/upstream/test_client.py
+        tests/upstream/test_fetch.py
+        tests/upstream/test_paths.py
+        """,
+    ),
+    (
+        {"health_checks": (True,)},
+        """
+        src/{package}/health/__init__.py
+        src/{package}/health/endpoints.py
+        src/{package}/health/readiness.py
+        tests/health/__init__.py
+        tests/health/test_health.py
         """,
     ),
 )

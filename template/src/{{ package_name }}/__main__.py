@@ -12,7 +12,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from .database.preflight import verify_database
-from .logs import configure_logging
+from .logs import OUTPUT, configure_logging
 from .settings import Settings, load_settings
 
 BACKLOG = 2048
@@ -31,16 +31,12 @@ class Supervisor(Multiprocess):
     """Ends as a single process does: refuses connections, and stops at once when told twice."""
 
     def terminate_all(self) -> None:
-        """Tell the workers to leave, and let nobody connect once they no longer listen."""
+        """Tell the workers to leave, and close the listener that they inherited."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: Multiprocess.terminate_all(self))
         super().terminate_all()
         for listener in self.sockets:
             listener.close()
-
-    def join_all(self) -> None:
-        """Wait for the workers, and pass a second signal on to them."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self.terminate_all())
-        super().join_all()
 
 
 def main() -> None:
@@ -58,6 +54,8 @@ def main() -> None:
     except KeyboardInterrupt:
         # By now the server has shut down; it only tells by which signal.
         pass
+    finally:
+        OUTPUT.drain()
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:

@@ -85,7 +85,7 @@ def configure_logging(level: LogLevel) -> None:
             *_renderers(on_terminal=on_terminal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.BytesLoggerFactory(OUTPUT),  # type: ignore[arg-type]
+        logger_factory=structlog.BytesLoggerFactory(OUTPUT),  # type: ignore[arg-type]  # all it needs
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DBAPIError
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -22,6 +22,7 @@ from .middleware import (
     RESPONSE_TIME,
     BodyLimitMiddleware,
     DeadlineMiddleware,
+    DrainMiddleware,
     LoggingMiddleware,
     RequestIdMiddleware,
     TimingMiddleware,
@@ -101,6 +102,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         Middleware(RequestIdMiddleware),
         Middleware(TimingMiddleware),
         Middleware(LoggingMiddleware),
+        Middleware(DrainMiddleware),
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
         Middleware(BodyLimitMiddleware),
     ]

@@ -8,10 +8,14 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .drain import Drain
 from .problems import ContentTooLarge, DeadlineExceeded, Problem, respond
 
 REQUEST_ID = "X-Request-ID"
 RESPONSE_TIME = "X-Response-Time"
+
+CLOSE = {"Connection": "close"}
+"""For an answer to a request whose body may never end."""
 
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
@@ -123,7 +127,9 @@ class LoggingMiddleware:
 class DeadlineMiddleware:
     """Ends a request that exceeds its budget: what it waits for is cancelled.
 
-    A response that has begun cannot be replaced, so its connection is closed instead.
+    The answer is not held up by what must be cleaned up then, since a database that hangs takes
+    its time for that too. A response that has begun cannot be replaced, so its connection is
+    closed instead.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
@@ -136,20 +142,34 @@ class DeadlineMiddleware:
             await self.app(scope, receive, send)
             return
         started = False
+        answer: asyncio.Future[None] | None = None
 
-        async def send_and_note(message: Message) -> None:
+        async def send_unless_late(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            if answer is None:
+                started = True
+                await send(message)
 
+        def give_up() -> None:
+            nonlocal answer
+            if not started and answer is None:
+                response = respond(scope, DeadlineExceeded(headers=CLOSE))
+                sending = response(scope, receive, send)
+                answer = asyncio.ensure_future(sending)  # noqa: TID251 - awaited below
+
+        timer = asyncio.get_running_loop().call_later(self.seconds, give_up)
         budget = asyncio.timeout(self.seconds)
         try:
             async with budget:
-                await self.app(scope, receive, send_and_note)
+                await self.app(scope, receive, send_unless_late)
         except TimeoutError:
             if started or not budget.expired():
                 raise
-            await respond(scope, DeadlineExceeded())(scope, receive, send)
+            give_up()
+        finally:
+            timer.cancel()
+            if answer is not None:
+                await answer
 
 
 class BodyLimitMiddleware:
@@ -172,8 +192,29 @@ class BodyLimitMiddleware:
             nonlocal answered
             if message.get("status") == ContentTooLarge.status:
                 answered = True
-                await respond(scope, ContentTooLarge())(scope, receive, send)
+                await respond(scope, ContentTooLarge(headers=CLOSE))(scope, receive, send)
             elif not answered:
                 await send(message)
 
         await self.app(scope, receive, send_as_problem)
+
+
+class DrainMiddleware:
+    """Lets responses ask their clients to leave the connection, once the process drains."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        drain: Drain = scope["state"]["drain"]
+
+        async def send_and_part(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                drain.close_connection(message)
+            await send(message)
+
+        await self.app(scope, receive, send_and_part)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.responses import Response
 from starlette.types import Scope
 

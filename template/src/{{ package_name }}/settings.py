@@ -3,6 +3,9 @@
 from typing import Annotated
 
 from pydantic import (
+    # {% if http_client != "none" %}
+    AfterValidator,
+    # {% endif %}
     BeforeValidator,
     Field,
     # {% if http_client != "none" %}
@@ -31,6 +34,19 @@ def split_list(value: object) -> object:
     return value
 
 
+# {% if http_client != "none" %}
+def check_base_url(url: HttpUrl) -> HttpUrl:
+    """Refuse what a base URL cannot have."""
+    if url.query or url.fragment:
+        message = "a base URL has no query and no fragment"
+        raise ValueError(message)
+    return url
+
+
+BaseUrl = Annotated[HttpUrl, AfterValidator(check_base_url)]
+
+
+# {% endif %}
 class Settings(BaseSettings):
     """Everything that differs between two deployments; each field is an environment variable."""
 
@@ -68,7 +84,7 @@ class Settings(BaseSettings):
     """How long requests are still served after SIGTERM, until routers know of it."""
     # {% if http_client != "none" %}
 
-    upstream_url: HttpUrl | None = Field(default=None, repr=False)
+    upstream_url: BaseUrl | None = Field(default=None, repr=False)
     """The service whose paths ``POST /upstream/fetch`` may fetch."""
     # {% endif %}
 

@@ -192,7 +192,7 @@ async def test_ids_and_times_survive_the_round_trip(state: State) -> None:
 async def test_a_time_without_a_zone_is_refused(state: State) -> None:
     with pytest.raises(StatementError, match="naive"):
         async with state["database"].write() as session:
-            session.add(User(**ADA, created_at=datetime(2024, 2, 29)))  # noqa: DTZ001
+            session.add(User(**ADA, created_at=datetime(2024, 2, 29)))  # noqa: DTZ001 - the case
 # {% endif %}
 
 
@@ -227,4 +227,4 @@ async def test_connections_carry_the_name_of_the_service(state: State) -> None:
 async def test_settings_reach_the_engine(settings: Settings, state: State) -> None:
     pool = state["database"].write_engine.pool
 
-    assert pool.size() == settings.database_pool_size  # type: ignore[attr-defined]
+    assert pool.size() == settings.database_pool_size  # type: ignore[attr-defined]  # of this pool

@@ -10,12 +10,29 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
-# {% else %}
-# {% if database_driver == "asyncmy" %}
+# {% elif database_driver == "asyncmy" %}
+import asyncio
 import math
-# {% elif database_driver == "psycopg" %}
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import asyncmy
+from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+# {% elif database_driver == "asyncpg" %}
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+# {% else %}
 from selectors import EVENT_READ, DefaultSelector
-# {% endif %}
 from typing import TYPE_CHECKING, Any
 
 # {% if database_driver == "asyncpg" %}
@@ -55,7 +72,6 @@ _FAULTS = {
     "55P03": Fault.LOCK_TIMEOUT,
     "40P01": Fault.DEADLOCK,
     "40001": Fault.SERIALIZATION,
-    "53300": Fault.DISCONNECTED,
     "57P01": Fault.DISCONNECTED,
     "57P02": Fault.DISCONNECTED,
     "57P03": Fault.DISCONNECTED,
@@ -64,6 +80,7 @@ _FAULT_CLASSES = {
     "08": Fault.DISCONNECTED,
     "22": Fault.BAD_VALUE,
     "23": Fault.INTEGRITY,
+    "53": Fault.EXHAUSTED,
 }
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 # {% elif database_driver == "asyncmy" %}
@@ -90,6 +107,9 @@ _FAULTS = {
     1205: Fault.LOCK_TIMEOUT,
     1213: Fault.DEADLOCK,
     1020: Fault.SERIALIZATION,
+    1021: Fault.EXHAUSTED,
+    1041: Fault.EXHAUSTED,
+    1114: Fault.EXHAUSTED,
     1040: Fault.DISCONNECTED,
     1053: Fault.DISCONNECTED,
     1203: Fault.DISCONNECTED,
@@ -99,6 +119,7 @@ _FAULTS = {
     2013: Fault.DISCONNECTED,
     4031: Fault.DISCONNECTED,
 }
+KILL_SECONDS = 1.0
 # https://mariadb.com/docs/server/reference/error-codes and
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 # {% else %}
@@ -115,7 +136,7 @@ _FAULTS = {
     "SQLITE_LOCKED": Fault.LOCK_TIMEOUT,
     "SQLITE_TOOBIG": Fault.BAD_VALUE,
     "SQLITE_CANTOPEN": Fault.DISCONNECTED,
-    "SQLITE_FULL": Fault.DISCONNECTED,
+    "SQLITE_FULL": Fault.EXHAUSTED,
 }
 _FAULT_FAMILIES = {
     "SQLITE_CONSTRAINT": Fault.INTEGRITY,
@@ -136,7 +157,7 @@ def parse_database_url(value: object) -> URL:
     """
     message = f"must be a URL such as {EXAMPLE_URL}"
     try:
-        url = make_url(value)  # type: ignore[arg-type]
+        url = make_url(value)  # type: ignore[arg-type]  # any object may be tried
     except (ArgumentError, TypeError, ValueError):
         raise ValueError(message) from None
     # {% if database_driver == "aiosqlite" %}
@@ -172,6 +193,18 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
         "server_settings": server_settings,
     }
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+
+
+def configure(engine: AsyncEngine) -> None:
+    """Hang up where nobody listens: a polite end waits for the server."""
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def hang_up(
+        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        # After a cancellation the end must be polite, so that the statement is stopped.
+        if not isinstance(error, asyncio.CancelledError):
+            connection.driver_connection.terminate()
 
 
 def is_lost(connection: DBAPIConnection) -> bool:
@@ -265,6 +298,28 @@ def is_lost(connection: DBAPIConnection) -> bool:
     return bool(connection.driver_connection._stream_broken)  # noqa: SLF001
 
 
+def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:
+    """Stop the statement of a cancelled request on the server, which would not notice."""
+    options = engine_options(settings, read_only=read_only)["connect_args"]
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+
+    async def kill(thread_id: int) -> None:
+        # A server that cannot be reached has lost the statement anyway.
+        with suppress(Exception):
+            async with (
+                asyncio.timeout(KILL_SECONDS),
+                asyncmy.connect(**arguments, **options) as connection,
+            ):
+                await connection.kill(thread_id)  # type: ignore[no-untyped-call]
+
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def stop(
+        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            connection.run_async(lambda raw: kill(raw.thread_id()))
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
@@ -315,6 +370,13 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
         @event.listens_for(sync_engine, "begin")
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    @event.listens_for(sync_engine, "invalidate")
+    def stop(connection: DBAPIConnection, record: ConnectionPoolEntry, _error: object) -> None:
+        # The thread of a cancelled request would go on, and closing alone would leave the lock to
+        # whatever still refers to its cursor.
+        record.info["deadline"][0] = 0
+        connection.rollback()
 
 
 def fault_of(error: DBAPIError) -> Fault:

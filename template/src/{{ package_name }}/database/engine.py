@@ -1,32 +1,40 @@
 """The engines of a process and the sessions on them."""
 
+import asyncio
 # {% if database_driver != "aiosqlite" %}
 import time
 # {% endif %}
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import URL, Dialect, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 # {% if database_driver != "aiosqlite" %}
 from sqlalchemy.exc import DisconnectionError
 # {% endif %}
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    async_sessionmaker,  # noqa: TID251 - the one place that makes them
+    create_async_engine,  # noqa: TID251 - the one place that makes them
+)
 # {% if database_driver == "aiosqlite" %}
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 # {% endif %}
+from sqlalchemy.util import await_only, greenlet_spawn
 
 # {% if orjson %}
 from ..serialization import dumps, loads
 # {% endif %}
 # {% if database_driver == "aiosqlite" %}
 from .driver import configure, engine_options
-# {% else %}
+# {% elif database_driver == "psycopg" %}
 from .driver import engine_options, is_lost
+# {% else %}
+from .driver import configure, engine_options, is_lost
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
@@ -38,7 +46,14 @@ if TYPE_CHECKING:
 
 PING_AFTER_SECONDS = 0.1
 """A connection that was idle for longer is tried before a request gets it."""
+
+PING_SECONDS = 1.0
+"""How long a connection may take to show that it is alive, before it is replaced."""
 # {% endif %}
+
+HANG_UP_SECONDS = 0.1
+
+T = TypeVar("T")
 
 
 def create_engine(
@@ -60,27 +75,32 @@ def create_engine(
         # {% endif %}
         **engine_options(settings, read_only=read_only),
     )
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    # {% if database_driver == "aiosqlite" %}
+    _bound_connecting(engine, seconds=settings.database_pool_timeout)
+    # {% if database_driver == "asyncpg" %}
+    configure(engine)
+    # {% elif database_driver != "psycopg" %}
     configure(engine, settings, read_only=read_only)
-    # {% else %}
+    # {% endif %}
+    # {% if database_driver != "aiosqlite" %}
     event.listen(engine.sync_engine, "checkout", _check)
     event.listen(engine.sync_engine, "checkin", _note_use)
     # {% endif %}
     return engine
 
 
-def _connect(
-    dialect: Dialect,
-    _record: ConnectionPoolEntry,
-    arguments: tuple[Any, ...],
-    options: dict[str, Any],
-) -> DBAPIConnection:
-    # What goes wrong here may be an error of the socket, of TLS, of the driver or of the server.
-    try:
-        return dialect.connect(*arguments, **options)
-    except Exception as error:
-        raise DatabaseUnavailable from error
+def _bound_connecting(engine: AsyncEngine, *, seconds: float) -> None:
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def connect(
+        dialect: Dialect,
+        _record: ConnectionPoolEntry,
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+    ) -> DBAPIConnection:
+        # It may be an error of the socket, of TLS, of the driver or of the server.
+        try:
+            return _within(seconds, lambda: dialect.connect(*arguments, **options))
+        except Exception as error:
+            raise DatabaseUnavailable from error
 # {% if database_driver != "aiosqlite" %}
 
 
@@ -94,7 +114,7 @@ def _check(
     now = time.monotonic()
     if now - record.info.get("last_use", now) > PING_AFTER_SECONDS:
         try:
-            connection.ping()
+            _within(PING_SECONDS, connection.ping)
         except Exception as error:
             raise DisconnectionError from error
 
@@ -102,6 +122,17 @@ def _check(
 def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
     record.info["last_use"] = time.monotonic()
 # {% endif %}
+
+
+def _within(seconds: float, function: Callable[[], T]) -> T:
+    # Where a network drops packets, a driver waits for longer than any client does.
+    async def bounded() -> T:
+        # A driver that is cancelled may ask the server to stop, and wait; cancelled again, it
+        # hangs up.
+        async with asyncio.timeout(seconds + HANG_UP_SECONDS), asyncio.timeout(seconds):
+            return await greenlet_spawn(function)
+
+    return await_only(bounded())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

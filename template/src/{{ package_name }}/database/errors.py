@@ -23,6 +23,11 @@ class DatabaseUnavailable(Unavailable):
     title = "The database cannot be reached"
 
 
+class DatabaseExhausted(Unavailable):
+    type = "database-exhausted"
+    title = "The database has no room left"
+
+
 class LockTimeout(Unavailable):
     type = "lock-timeout"
     title = "The data is in use by another request"
@@ -53,6 +58,7 @@ _PROBLEMS: dict[Fault, type[Problem]] = {
     Fault.DEADLOCK: TransactionConflict,
     Fault.SERIALIZATION: TransactionConflict,
     Fault.DISCONNECTED: DatabaseUnavailable,
+    Fault.EXHAUSTED: DatabaseExhausted,
 }
 
 

@@ -19,4 +19,6 @@ class Fault(Enum):
     """Two transactions cannot both have happened; the one that failed can be run again."""
     DISCONNECTED = auto()
     """The connection is lost, or none could be made."""
+    EXHAUSTED = auto()
+    """The server has no disk, memory or connection left."""
     OTHER = auto()

@@ -37,6 +37,7 @@ class Gate:
         if self._semaphore.locked():
             await self._wait()
         else:
+            # ast-grep-ignore: semaphore-without-timeout - a permit is free
             await self._semaphore.acquire()
 
     async def __aexit__(

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 class ReadSession(AsyncSession):
     """Reads, each statement on its own in autocommit; the database refuses writes."""
 
-    def add(self, instance: object, _warn: bool = True) -> NoReturn:  # noqa: ARG002, FBT001, FBT002
+    def add(self, instance: object, _warn: bool = True) -> NoReturn:  # noqa: ARG002, FBT001, FBT002 - as in the base
         """Refuse, since nothing would ever flush the object."""
         message = "a ReadSession does not write; ask for a WriteSession"
         raise TypeError(message)

@@ -4,7 +4,7 @@ import asyncio
 
 from alembic import context
 from sqlalchemy import Connection, pool
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine  # noqa: TID251 - no pool is wanted
 
 from {{ package_name }} import models
 from {{ package_name }}.database.driver import MIGRATION_SETTINGS

@@ -60,11 +60,12 @@ class UpstreamService:
 
     async def _fill(self, result: FetchResult) -> None:
         try:
+            # ast-grep-ignore: semaphore-without-timeout - fetch() holds the time
             async with self._client.permits, self._client.get(result.path) as reply:
                 result.status = reply.status
                 body = await read_body(reply.chunks, encoding=reply.encoding)
-                result.body = parse_body(body, content_type=reply.content_type)
-                result.error = None
+            result.body = parse_body(body, content_type=reply.content_type)
+            result.error = None
         except FetchError as error:
             result.error = error.failure
 

@@ -1,0 +1,214 @@
+"""What an update does to a service besides the merge. `_migrations` in copier.yml runs this file.
+
+    migrate.py rename OLD NEW                  a file or folder of the service has a new name
+    migrate.py rename-question OLD NEW         a question has a new name
+    migrate.py rename-choice QUESTION OLD NEW  an answer to a question is spelled anew
+    migrate.py keep-edited                     no file that the owner has edited is deleted
+
+Each is run at both stages of an update, before and after the merge, and does its part at the
+right one. Paths are relative to the service; `{package_name}` in them is the answer to that
+question.
+
+This file imports nothing from its siblings, as all files of this folder.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ANSWERS_FILE = ".copier-answers.yml"
+MARKERS = ("before updating", "last update", "after updating")
+"""What Copier calls the three sides of a conflict."""
+
+
+def git(*arguments: str, stdin: bytes | None = None, most: int = 0) -> bytes:
+    """Run Git in the service; return what it prints.
+
+    Raises:
+        CalledProcessError: its exit code is above `most`.
+    """
+    command = ["git", *arguments]
+    result = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, check=False)  # noqa: S603
+    if not 0 <= result.returncode <= most:
+        raise subprocess.CalledProcessError(result.returncode, command)
+    return result.stdout
+
+
+def paths(*command: str) -> set[str]:
+    """Return the paths that a command of Git prints when it is given `-z`."""
+    return {path.decode() for path in git(*command).split(b"\0") if path}
+
+
+def tell(text: str) -> None:
+    """Say what was done, among the other messages of the update."""
+    sys.stderr.write(f"   {text}\n")
+
+
+def last_answers() -> dict[str, Any]:
+    """Return the answers as they were before the update."""
+    answers: dict[str, Any] = yaml.safe_load(git("show", f"HEAD:./{ANSWERS_FILE}"))
+    return answers
+
+
+def render_last_version(folder: str) -> Path:
+    """Render the service as it was before the update, without the owner's edits."""
+    # Most updates need none of this, and it takes most of a second to import.
+    from copier import run_copy  # noqa: PLC0415
+
+    answers = last_answers()
+    run_copy(
+        answers["_src_path"],
+        folder,
+        data={name: answer for name, answer in answers.items() if not name.startswith("_")},
+        vcs_ref=answers["_commit"],
+        defaults=True,
+        quiet=True,
+        unsafe=True,
+        skip_tasks=True,
+    )
+    return Path(folder)
+
+
+def files_at(root: Path, path: str) -> Iterable[str]:
+    """Return the files at a path below `root`: itself, or all that the folder holds."""
+    top = root / path
+    found = [top] if top.is_file() else top.rglob("*")
+    return [file.relative_to(root).as_posix() for file in found if file.is_file()]
+
+
+def rename(stage: str, old: str, new: str) -> None:
+    """Carry edits over to the new name, and leave deleted what the owner has deleted.
+
+    To Copier a renamed file is one deleted and one added. `git mv` before the merge would save
+    the edits too, but only as a conflict that covers all of the file: Copier takes both sides for
+    newly added.
+    """
+    if stage == "before":
+        return
+    answers = last_answers()
+    old, new = old.format_map(answers), new.format_map(answers)
+    committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
+    with TemporaryDirectory() as folder:
+        last_version = render_last_version(folder)
+        rendered = files_at(last_version, old)
+        added = {path for path in committed if path == old or path.startswith(f"{old}/")}
+        for path in {*rendered, *added}:
+            target = str(PurePosixPath(new, PurePosixPath(path).relative_to(old)))
+            if target in committed:
+                continue
+            if path not in committed:
+                Path(target).unlink(missing_ok=True)
+            elif path not in rendered:
+                move(path, target)
+            elif Path(target).exists():
+                merge(path, target, base=last_version / path)
+
+
+def move(path: str, target: str) -> None:
+    """Move a file of the owner's along with its folder."""
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    git("mv", "--", path, target)
+    with suppress(OSError):  # it holds more
+        Path(path).parent.rmdir()
+    tell(f"moved {path} to {target}")
+
+
+def merge(path: str, target: str, *, base: Path) -> None:
+    """Merge the owner's edits to `path` into the new file `target`."""
+    ours, theirs = git("cat-file", "blob", f"HEAD:./{path}"), Path(target).read_bytes()
+    with TemporaryDirectory() as folder:
+        sides = [Path(folder, name) for name in ("ours", "base", "theirs")]
+        for side, content in zip(sides, (ours, base.read_bytes(), theirs), strict=True):
+            side.write_bytes(content)
+        labels = [part for marker in MARKERS for part in ("-L", marker)]
+        # Up to 127 it exits with the number of conflicts.
+        merged = git("merge-file", "-p", *labels, "--", *map(str, sides), most=127)
+    Path(target).write_bytes(merged)
+    git("rm", "--quiet", "--cached", "--", path)
+    git("add", "--intent-to-add", "--", target)
+    if any(line.startswith(b"<<<<<<< before") for line in merged.splitlines()):
+        mark_conflict(target, base.read_bytes(), ours, theirs)
+
+
+def rename_question(stage: str, old: str, new: str) -> None:
+    """Carry an answer over to the new name of its question; Copier would take the default."""
+    answers = current_answers()
+    if stage == "before" and old in answers:
+        answers.setdefault(new, answers.pop(old))
+        write_answers(answers)
+
+
+def rename_choice(stage: str, question: str, old: str, new: str) -> None:
+    """Spell an answer anew; Copier would take the default."""
+    answers = current_answers()
+    if stage == "before" and answers.get(question) == old:
+        answers[question] = new
+        write_answers(answers)
+
+
+def current_answers() -> dict[str, Any]:
+    """Return the answers as the migrations before this one have left them."""
+    answers: dict[str, Any] = yaml.safe_load(Path(ANSWERS_FILE).read_text("utf-8"))
+    return answers
+
+
+def write_answers(answers: dict[str, Any]) -> None:
+    """Write the answers for the rest of the update, which puts them into form."""
+    Path(ANSWERS_FILE).write_text(yaml.safe_dump(answers, allow_unicode=True), "utf-8")
+
+
+def keep_edited(stage: str) -> None:
+    """Bring back deleted files that the owner had edited, each as a conflict.
+
+    Copier deletes what the new version or the new answers do not render, edited or not. To Git
+    such a file is one that they have deleted and we have changed: `git add` keeps it, `git rm`
+    lets it go.
+    """
+    deleted = paths("ls-files", "-z", "--deleted") if stage == "after" else set()
+    if not deleted:
+        return
+    with TemporaryDirectory() as folder:
+        last_version = render_last_version(folder)
+        for path in sorted(deleted):
+            rendered = last_version / path
+            base = rendered.read_bytes() if rendered.is_file() else None
+            ours = git("cat-file", "blob", f":./{path}")
+            if base != ours:
+                git("checkout-index", "--", path)
+                mark_conflict(path, base, ours, None)
+                tell(f"kept {path}, which you have changed and the template has dropped")
+
+
+def mark_conflict(path: str, *sides: bytes | None) -> None:
+    """Record a conflict in the index, given the base, our and their content of the file."""
+    staged = git("ls-files", "-z", "--stage", "--full-name", "--", path).decode().rstrip("\0")
+    entry, full_path = staged.split("\t", 1)
+    mode = entry.split()[0]
+    lines = [f"0 {'0' * 40}\t{full_path}"]
+    for number, content in enumerate(sides, start=1):
+        if content is not None:
+            blob = git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
+            lines.append(f"{mode} {blob} {number}\t{full_path}")
+    git("update-index", "-z", "--index-info", stdin="\0".join([*lines, ""]).encode())
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "rename": rename,
+    "rename-question": rename_question,
+    "rename-choice": rename_choice,
+    "keep-edited": keep_edited,
+}
+
+if __name__ == "__main__":
+    COMMANDS[sys.argv[1]](os.environ["STAGE"], *sys.argv[2:])

@@ -1,0 +1,45 @@
+"""Statements that do not end, and what the database knows of them."""
+
+# {% if database_driver == "aiosqlite" %}
+import time
+
+from sqlalchemy import text
+
+from {{ package_name }}.lifespan import State
+
+SLOW = text("""
+    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
+    SELECT max(n) FROM numbers
+""")
+
+
+async def running_statements(_: State) -> int:
+    """Return whether a thread of this process still works on the slow statement."""
+    start = time.process_time()
+    time.sleep(0.05)  # noqa: ASYNC251 - the event loop must rest too
+    return round((time.process_time() - start) / 0.05)
+# {% else %}
+from sqlalchemy import text
+
+from {{ package_name }}.lifespan import State
+
+# {% if postgresql %}
+SLOW = text("SELECT pg_sleep(60)")
+_RUNNING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND state = 'active' AND query LIKE '%sleep(60)%' AND pid <> pg_backend_pid()"
+)
+# {% else %}
+SLOW = text("SELECT SLEEP(60)")
+_RUNNING = text(
+    "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE()"
+    " AND info LIKE '%SLEEP(60)%' AND id <> CONNECTION_ID()"
+)
+# {% endif %}
+
+
+async def running_statements(state: State) -> int:
+    """Return how many of the slow statements the server still works on."""
+    async with state["database"].read() as session:
+        return int(await session.scalar(_RUNNING) or 0)
+# {% endif %}

@@ -1,0 +1,200 @@
+"""A success is answered when the write is committed, and only then."""
+
+# {% if database_driver == "aiosqlite" %}
+from uuid import uuid4
+
+# {% endif %}
+# {% if postgresql %}
+import pytest
+# {% endif %}
+from fastapi import APIRouter
+from sqlalchemy import select, text
+from starlette.types import Message
+
+from {{ package_name }}.database.dependencies import WriteSessionDep
+from {{ package_name }}.lifespan import State
+# {% if database_driver == "aiosqlite" %}
+from {{ package_name }}.models import Order, User
+# {% else %}
+from {{ package_name }}.models import User
+# {% endif %}
+from {{ package_name }}.serialization import dumps
+
+from tests.conftest import Running, client_of
+from tests.faults.conftest import MakeService
+from tests.support import ADA, assert_problem
+
+CREATE_ADA = {
+    "type": "http",
+    "method": "POST",
+    "path": "/users",
+    "query_string": b"",
+    "headers": [(b"content-type", b"application/json")],
+}
+
+
+async def emails(state: State) -> list[str]:
+    async with state["database"].read() as session:
+        return list(await session.scalars(select(User.email)))
+
+
+async def test_the_row_is_there_when_the_answer_begins(service: Running, state: State) -> None:
+    seen: list[list[str]] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": dumps(ADA)}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            assert message["status"] == 201
+            seen.append(await emails(state))
+
+    await service({**CREATE_ADA}, receive, send)
+
+    assert seen == [[ADA["email"]]]
+
+
+async def test_a_client_that_leaves_before_its_body_is_complete_writes_nothing(
+    make_service: MakeService, state: State
+) -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": dumps(ADA), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(_: Message) -> None:
+        pass
+
+    async with make_service() as service:
+        await service({**CREATE_ADA}, receive, send)
+
+    assert not messages
+    assert await emails(state) == []
+# {% if postgresql %}
+
+
+FAILING_COMMITS = [
+    ("23514", 409, "conflict"),
+    ("40001", 503, "transaction-conflict"),
+    ("53100", 503, "database-exhausted"),
+    ("XX000", 500, "internal-error"),
+]
+
+
+@pytest.mark.parametrize(("state_of_commit", "status", "kind"), FAILING_COMMITS)
+async def test_a_commit_that_fails_is_no_success(
+    make_service: MakeService, state: State, state_of_commit: str, status: int, kind: str
+) -> None:
+    async with state["database"].write() as session:
+        await session.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                f" $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state_of_commit}'; END $$"
+            )
+        )
+        await session.execute(
+            text(
+                "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON users"
+                " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+        )
+    try:
+        async with make_service() as service, client_of(service) as client:
+            response = await client.post("/users", json=ADA)
+    finally:
+        async with state["database"].write() as session:
+            await session.execute(text("DROP FUNCTION refuse() CASCADE"))
+
+    assert_problem(response, status, kind)
+    assert await emails(state) == []
+# {% elif database_driver == "asyncmy" %}
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(
+    make_service: MakeService, state: State
+) -> None:
+    async with state["database"].write() as session:
+        await session.execute(
+            text(
+                "CREATE TRIGGER refuse AFTER INSERT ON users FOR EACH ROW"
+                " SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021"
+            )
+        )
+    try:
+        async with make_service() as service, client_of(service) as client:
+            response = await client.post("/users", json=ADA)
+    finally:
+        async with state["database"].write() as session:
+            await session.execute(text("DROP TRIGGER refuse"))
+
+    assert_problem(response, 503, "database-exhausted")
+    assert await emails(state) == []
+# {% else %}
+
+
+async def test_a_commit_that_fails_is_no_success(make_service: MakeService, state: State) -> None:
+    router = APIRouter()
+
+    @router.post("/orders")
+    async def create_order_of_nobody(session: WriteSessionDep) -> None:
+        await session.execute(text("PRAGMA defer_foreign_keys = ON"))
+        session.add(User(**ADA))
+        session.add(Order(user_id=uuid4(), item="Gears", quantity=1))
+        await session.flush()
+
+    async with make_service(router) as service, client_of(service) as client:
+        response = await client.post("/orders")
+
+    assert_problem(response, 409, "conflict")
+    assert await emails(state) == []
+
+
+async def test_a_full_disk_is_told_and_leaves_nothing(
+    make_service: MakeService, state: State
+) -> None:
+    router = APIRouter()
+
+    @router.post("/many")
+    async def create_many(session: WriteSessionDep) -> None:
+        await session.execute(text("PRAGMA max_page_count = 1"))
+        session.add_all(
+            User(email=f"{number}@example.com", full_name="x" * 200) for number in range(1000)
+        )
+        await session.flush()
+
+    async with make_service(router) as service, client_of(service) as client:
+        response = await client.post("/many")
+
+    assert_problem(response, 503, "database-exhausted")
+    assert await emails(state) == []
+# {% endif %}
+# {% if database_driver != "aiosqlite" %}
+
+
+async def test_a_connection_that_is_lost_before_the_commit_is_no_success(
+    make_service: MakeService, state: State
+) -> None:
+    router = APIRouter()
+
+    @router.post("/lost")
+    async def lose(session: WriteSessionDep) -> None:
+        session.add(User(**ADA))
+        await session.flush()
+        # {% if postgresql %}
+        backend = await session.scalar(text("SELECT pg_backend_pid()"))
+        kill = f"SELECT pg_terminate_backend({backend}, 1000)"
+        # {% else %}
+        kill = f"KILL {await session.scalar(text('SELECT CONNECTION_ID()'))}"
+        # {% endif %}
+        async with state["database"].write() as other:
+            await other.execute(text(kill))
+
+    async with make_service(router) as service, client_of(service) as client:
+        response = await client.post("/lost")
+
+    assert_problem(response, 503, "database-unavailable")
+    assert await emails(state) == []
+# {% endif %}

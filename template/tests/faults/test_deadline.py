@@ -1,0 +1,74 @@
+"""A request that is given up leaves no statement, no connection and no half a write behind."""
+
+import asyncio
+import time
+
+import pytest
+from fastapi import APIRouter
+
+from {{ package_name }}.database.dependencies import (
+    ReadSessionDep,
+    WriteSessionDep,
+)
+from {{ package_name }}.lifespan import State
+from {{ package_name }}.models import User
+
+from tests.conftest import client_of
+from tests.faults.conftest import MakeService
+from tests.faults.pools import assert_all_returned
+from tests.faults.statements import SLOW, running_statements
+from tests.support import ADA, assert_problem, create_user
+
+router = APIRouter()
+
+
+@router.get("/slow")
+async def slow_read(session: ReadSessionDep) -> None:
+    await session.execute(SLOW)
+
+
+@router.post("/slow")
+async def slow_write(session: WriteSessionDep) -> None:
+    session.add(User(**ADA))
+    await session.flush()
+    await session.execute(SLOW)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_the_statement_of_a_late_request_ends_on_the_server(
+    make_service: MakeService, state: State, method: str
+) -> None:
+    async with (
+        make_service(router, request_timeout=0.15, database_pool_size=1) as service,
+        client_of(service) as client,
+    ):
+        start = time.monotonic()
+        late = await client.request(method, "/slow")
+
+        assert_problem(late, 504, "deadline-exceeded")
+        assert late.headers["connection"] == "close"
+        assert time.monotonic() - start < 1
+        await assert_all_returned(service.state["database"])
+        assert await running_statements(state) == 0
+        assert (await client.get("/users")).json()["items"] == []
+        await create_user(client)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_cancelled_request_returns_its_connection(
+    make_service: MakeService, state: State, method: str
+) -> None:
+    async with (
+        make_service(router, database_pool_size=1) as service,
+        client_of(service) as client,
+    ):
+        request = asyncio.ensure_future(client.request(method, "/slow"))
+        await asyncio.sleep(0.15)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+
+        await assert_all_returned(service.state["database"])
+        assert await running_statements(state) == 0
+        assert (await client.get("/users")).json()["items"] == []
+        await create_user(client)

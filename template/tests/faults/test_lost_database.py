@@ -1,0 +1,147 @@
+"""The database goes, hangs, and comes back; its users wait no longer than they must."""
+
+import time
+
+import pytest
+from fastapi import APIRouter
+
+from {{ package_name }}.database import engine
+from {{ package_name }}.database.dependencies import ReadSessionDep
+# {% if health_checks %}
+from {{ package_name }}.health import readiness
+# {% endif %}
+from {{ package_name }}.settings import Settings
+
+from tests.conftest import client_of
+from tests.databases import end_connections
+from tests.faults.conftest import MakeService
+from tests.faults.network import Network
+from tests.faults.statements import SLOW
+from tests.support import ADA, assert_problem, create_user
+
+router = APIRouter()
+
+
+@router.get("/slow")
+async def slow(session: ReadSessionDep) -> None:
+    await session.execute(SLOW)
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "PING_AFTER_SECONDS", 0)
+    monkeypatch.setattr(engine, "PING_SECONDS", 0.2)
+    # {% if health_checks %}
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 0.4)
+    monkeypatch.setattr(readiness, "CACHE_SECONDS", 0)
+    # {% endif %}
+
+
+async def test_connections_that_were_ended_reach_nobody(
+    make_service: MakeService, database_url: str
+) -> None:
+    async with make_service() as service, client_of(service) as client:
+        await create_user(client)
+        assert len((await client.get("/users")).json()["items"]) == 1
+
+        await end_connections(database_url)
+
+        assert len((await client.get("/users")).json()["items"]) == 1
+        await create_user(client, email="second@example.com")
+
+
+async def test_connections_that_the_network_has_forgotten_reach_nobody(
+    make_service: MakeService, settings: Settings
+) -> None:
+    async with (
+        Network.before(settings.database_url) as (network, url),
+        make_service(database_url=url) as service,
+        client_of(service) as client,
+    ):
+        await create_user(client)
+        assert len((await client.get("/users")).json()["items"]) == 1
+
+        network.forget()
+
+        assert len((await client.get("/users")).json()["items"]) == 1
+        await create_user(client, email="second@example.com")
+
+
+async def test_a_database_that_hangs_holds_nobody_up(
+    make_service: MakeService, settings: Settings
+) -> None:
+    async with (
+        Network.before(settings.database_url) as (network, url),
+        make_service(database_url=url, database_pool_timeout=0.3) as service,
+        client_of(service) as client,
+    ):
+        await create_user(client)
+        # {% if health_checks %}
+        assert (await client.get("/health/ready")).status_code == 200
+        # {% endif %}
+
+        network.hang()
+        start = time.monotonic()
+        read = await client.get("/users")
+        write = await client.post("/users", json=ADA)
+        seconds = time.monotonic() - start
+        # {% if health_checks %}
+        start = time.monotonic()
+        ready = await client.get("/health/ready")
+        seconds_of_check = time.monotonic() - start
+        live = await client.get("/health/live")
+        # {% endif %}
+
+        network.mend()
+        assert len((await client.get("/users")).json()["items"]) == 1
+        # {% if health_checks %}
+        assert (await client.get("/health/ready")).status_code == 200
+        # {% endif %}
+
+    assert_problem(read, 503, "database-unavailable")
+    assert_problem(write, 503, "database-unavailable")
+    assert seconds < 2
+    # {% if health_checks %}
+    body = assert_problem(ready, 503, "not-ready")
+    assert body["checks"] == {"database": "failing", "migrations": "failing"}
+    assert seconds_of_check < 0.8
+    assert live.status_code == 200
+    # {% endif %}
+
+
+async def test_a_database_that_hangs_in_a_statement_holds_nobody_up(
+    make_service: MakeService, settings: Settings
+) -> None:
+    async with (
+        Network.before(settings.database_url) as (network, url),
+        make_service(router, database_url=url, request_timeout=0.3) as service,
+        client_of(service) as client,
+    ):
+        assert (await client.get("/users")).status_code == 200
+
+        network.hang()
+        start = time.monotonic()
+        late = await client.get("/slow")
+        seconds = time.monotonic() - start
+
+        network.mend()
+
+    assert_problem(late, 504, "deadline-exceeded")
+    assert seconds < 0.6
+
+
+async def test_a_database_that_is_gone_is_told_at_once(
+    make_service: MakeService, settings: Settings
+) -> None:
+    async with (
+        Network.before(settings.database_url) as (network, url),
+        make_service(database_url=url) as service,
+        client_of(service) as client,
+    ):
+        await create_user(client)
+        network.refuse()
+
+        assert_problem(await client.get("/users"), 503, "database-unavailable")
+
+        network.mend()
+        assert len((await client.get("/users")).json()["items"]) == 1

@@ -1,0 +1,111 @@
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType, SimpleNamespace
+
+import pytest
+from starlette.types import Message
+
+from {{ package_name }} import drain as drain_module
+from {{ package_name }}.drain import Drain
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture
+def handed_over() -> Iterator[list[int]]:
+    """What the server gets whose handlers are in place; they are in place again in the end."""
+    got: list[int] = []
+
+    def handler(number: int, _frame: FrameType | None) -> None:
+        got.append(number)
+
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    yield got
+    for number in SIGNALS:
+        assert signal.signal(number, before[number]) is handler
+
+
+@pytest.fixture
+def _no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drain_module, "STOP_SECONDS", 0)
+
+
+async def test_the_server_gets_sigterm_after_the_drain(handed_over: list[int]) -> None:
+    with Drain.installed(0.1) as drain:
+        assert not drain.draining
+
+        signal.raise_signal(signal.SIGTERM)
+
+        assert drain.draining
+        await asyncio.sleep(0.01)
+        assert handed_over == []
+        await asyncio.sleep(0.2)
+    assert handed_over == [signal.SIGTERM]
+
+
+@pytest.mark.usefixtures("_no_wait")
+async def test_a_second_sigterm_makes_the_server_abandon_what_runs(handed_over: list[int]) -> None:
+    with Drain.installed(600):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+        assert handed_over == [signal.SIGTERM]
+        await asyncio.sleep(0.05)
+    assert handed_over == [signal.SIGTERM, signal.SIGINT]
+
+
+@pytest.mark.usefixtures("_no_wait")
+async def test_ctrl_c_makes_the_server_abandon_what_runs(handed_over: list[int]) -> None:
+    with Drain.installed(600) as drain:
+        signal.raise_signal(signal.SIGINT)
+
+        assert drain.draining
+        await asyncio.sleep(0.05)
+    assert handed_over == [signal.SIGINT, signal.SIGINT]
+
+
+async def test_a_worker_leaves_when_its_supervisor_has_died(
+    handed_over: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sentinel, life = os.pipe()
+    supervisor = SimpleNamespace(sentinel=sentinel)
+    monkeypatch.setattr(multiprocessing, "parent_process", lambda: supervisor)
+
+    with Drain.installed(600) as drain:
+        os.close(life)
+        await asyncio.sleep(0.05)
+
+    os.close(sentinel)
+    assert drain.draining
+    assert handed_over == [signal.SIGTERM]
+
+
+async def test_without_a_server_no_signal_is_touched() -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+
+    with Drain.installed(600):
+        assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+async def test_a_thread_leaves_the_signals_of_the_process_alone(handed_over: list[int]) -> None:
+    async def serve() -> bool:
+        with Drain.installed(600) as drain:
+            signal.raise_signal(signal.SIGTERM)
+            return drain.draining
+
+    assert not await asyncio.to_thread(asyncio.run, serve())
+    assert handed_over == [signal.SIGTERM]
+
+
+@pytest.mark.parametrize("draining", [True, False])
+def test_clients_are_asked_to_leave_while_draining(*, draining: bool) -> None:
+    drain = Drain()
+    drain.draining = draining
+    start: Message = {"type": "http.response.start", "status": 200, "headers": []}
+
+    drain.close_connection(start)
+
+    assert start["headers"] == ([(b"connection", b"close")] if draining else [])

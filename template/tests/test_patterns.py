@@ -1,0 +1,242 @@
+"""What docs/patterns.md promises and no linter sees."""
+
+import asyncio
+import inspect
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from sqlalchemy import event, func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import Session
+
+from {{ package_name }} import logs
+from {{ package_name }}.database.base import Base
+from {{ package_name }}.database.dependencies import ReadSessionDep
+from {{ package_name }}.database.engine import Database
+from {{ package_name }}.database.repository import CHUNK_ROWS
+# {% if health_checks %}
+from {{ package_name }}.health.readiness import Readiness
+# {% endif %}
+from {{ package_name }}.lifespan import State, open_state
+from {{ package_name }}.main import ROUTERS
+from {{ package_name }}.models import Order, User
+from {{ package_name }}.settings import Settings
+# {% if http_client != "none" %}
+from {{ package_name }}.upstream.client import UpstreamClient
+# {% endif %}
+from {{ package_name }}.users.repository import UserRepository
+
+from tests.conftest import MakeClient
+from tests.guards import BLOCKED_LOOP, SHARED_SESSION
+from tests.support import ADA, create_user, create_users
+
+ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+
+
+def dependants(dependant: Dependant) -> Iterator[Dependant]:
+    for dependency in dependant.dependencies:
+        yield dependency
+        yield from dependants(dependency)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_each_dependency_ends_before_the_response(route: APIRoute) -> None:
+    for dependant in dependants(route.dependant):
+        call = dependant.call
+        if inspect.isasyncgenfunction(call) or inspect.isgeneratorfunction(call):
+            assert dependant.scope == "function", call
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
+def test_each_response_is_a_model(route: APIRoute) -> None:
+    if route.status_code == 204:
+        return
+    for model in get_args(route.response_model) or (route.response_model,):
+        assert isinstance(model, type)
+        assert issubclass(model, BaseModel), route.path
+
+
+def test_nothing_is_loaded_implicitly() -> None:
+    for mapper in Base.registry.mappers:
+        assert {relationship.lazy for relationship in mapper.relationships} <= {"raise"}, mapper
+
+
+async def test_a_failing_commit_is_not_answered_as_success(client: httpx2.AsyncClient) -> None:
+    def fail(_: Session) -> None:
+        message = "the connection is lost"
+        raise ConnectionError(message)
+
+    event.listen(Session, "before_commit", fail)
+    try:
+        response = await client.post("/users", json=ADA)
+    finally:
+        event.remove(Session, "before_commit", fail)
+
+    assert response.status_code == 500
+
+
+async def test_what_was_written_can_be_read_after_the_commit(state: State) -> None:
+    user = User(**ADA)
+    async with state["database"].write() as session:
+        session.add(user)
+
+    assert user.email == ADA["email"]
+
+
+async def test_a_repository_leaves_the_commit_to_others(state: State) -> None:
+    async def write_and_fail() -> None:
+        async with state["database"].write() as session:
+            users = UserRepository(session)
+            user = await users.add(User(**ADA))
+            await users.add_many([ADA | {"email": "eve@example.com"}])
+            await users.delete(user.id)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await write_and_fail()
+
+    async with state["database"].read() as session:
+        assert await session.scalar(select(func.count()).select_from(User)) == 0
+
+
+@asynccontextmanager
+async def statements(engine: AsyncEngine) -> AsyncIterator[list[Any]]:
+    """Collect the parameters of each statement of an engine."""
+    seen: list[Any] = []
+
+    def note(_connection: object, _cursor: object, _sql: str, parameters: Any, *_: object) -> None:
+        seen.append(parameters)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_orders_are_loaded_for_the_whole_page(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    for user in await create_users(client, 3):
+        await client.post(f"/users/{user['id']}/orders", json={"item": "Gears"})
+
+    async with statements(state["database"].read_engine) as seen:
+        page = (await client.get("/users", params={"include": "orders"})).json()
+
+    assert [len(user["orders"]) for user in page["items"]] == [1, 1, 1]
+    assert len(seen) == 2
+
+
+async def test_bulk_rows_come_in_chunks(client: httpx2.AsyncClient, state: State) -> None:
+    users = [ADA | {"email": f"user{number}@example.com"} for number in range(2 * CHUNK_ROWS + 1)]
+
+    async with statements(state["database"].write_engine) as seen:
+        await client.post("/users/bulk", json={"users": users})
+
+    chunks = [len(rows) for rows in seen if isinstance(rows, list)]
+    assert CHUNK_ROWS <= 1_000
+    assert sorted(chunks, reverse=True)[:2] == [CHUNK_ROWS, CHUNK_ROWS]
+
+
+async def test_resources_close_in_reverse_order(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    def noting(
+        name: str, opened: Callable[..., AbstractAsyncContextManager[Any]]
+    ) -> Callable[..., AbstractAsyncContextManager[Any]]:
+        @asynccontextmanager
+        async def note(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+            async with opened(*args, **kwargs) as resource:
+                events.append(f"open {name}")
+                yield resource
+            events.append(f"close {name}")
+
+        return note
+
+    resources: list[Any] = [Database]
+    # {% if http_client != "none" %}
+    resources.append(UpstreamClient)
+    # {% endif %}
+    # {% if health_checks %}
+    resources.append(Readiness)
+    # {% endif %}
+    for resource in resources:
+        monkeypatch.setattr(resource, "open", noting(resource.__name__, resource.open))
+
+    async with open_state(settings):
+        pass
+
+    names = [resource.__name__ for resource in resources]
+    assert events == [f"open {name}" for name in names] + [f"close {name}" for name in names[::-1]]
+
+
+async def test_engines_end_with_the_process(settings: Settings) -> None:
+    seen = set()
+    for _ in range(2):
+        async with open_state(settings) as state:
+            engines = (state["database"].read_engine, state["database"].write_engine)
+            pools = [engine.pool for engine in engines]
+        # An engine that is disposed of has a new pool.
+        assert {engine.pool for engine in engines}.isdisjoint(pools)
+        seen |= {*engines}
+
+    assert len(seen) == 4
+
+
+async def test_pools_have_every_option(settings: Settings, state: State) -> None:
+    for engine in (state["database"].read_engine, state["database"].write_engine):
+        pool: Any = engine.pool
+        assert pool._recycle == settings.database_pool_recycle
+        assert pool.timeout() == settings.database_pool_timeout
+        assert pool._max_overflow == settings.database_max_overflow
+        assert pool._pool.use_lifo
+
+
+async def test_a_session_in_two_tasks_is_noticed(
+    make_client: MakeClient, watched: list[str]
+) -> None:
+    router = APIRouter()
+
+    @router.get("/twice")
+    async def twice(session: ReadSessionDep) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(session.execute(select(Order)))
+
+    async with make_client(router) as client:
+        await create_user(client)
+        assert not watched
+        await client.get("/twice")
+
+    assert set(watched) == {SHARED_SESSION}
+    watched.clear()
+
+
+async def test_a_blocked_loop_is_noticed(make_client: MakeClient, watched: list[str]) -> None:
+    router = APIRouter()
+
+    @router.get("/blocked")
+    async def blocked() -> None:
+        subprocess.run(["git", "--version"], check=True, capture_output=True)  # noqa: ASYNC221, S607 - the case
+
+    @router.get("/thread")
+    async def in_thread() -> str:
+        return await asyncio.to_thread(Path(logs.__file__).read_text)
+
+    async with make_client(router) as client:
+        await client.get("/thread")
+        assert not watched
+        await client.get("/blocked")
+
+    assert BLOCKED_LOOP in watched[0]
+    watched.clear()

@@ -1,0 +1,130 @@
+"""What the owner of a service has done to it, without a thought for the template."""
+
+from pathlib import Path
+
+from tests.helpers.updates import substitute
+
+DELETED = (".github/workflows/ci.yml", "tests/orders/test_orders.py")
+"""Files of the template that the owner has no use for."""
+
+FILES = {
+    "src/order_desk/notes/__init__.py": '''\
+"""Notes that the desk keeps."""
+''',
+    "src/order_desk/notes/models.py": '''\
+"""The table of notes."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..database.base import Entity
+
+
+class Note(Entity):
+    """A note."""
+
+    __tablename__ = "notes"
+
+    text: Mapped[str] = mapped_column(String(200))
+''',
+    "src/order_desk/notes/endpoints.py": '''\
+"""``/notes``."""
+
+from fastapi import APIRouter, Request
+from sqlalchemy import select
+
+from ..database.dependencies import ReadSessionDep
+from ..lifespan import state_of
+from .models import Note
+
+router = APIRouter(prefix="/notes", tags=["notes"])
+
+
+@router.get("")
+async def list_notes(request: Request, session: ReadSessionDep) -> list[str]:
+    """List the newest notes."""
+    limit = state_of(request)["settings"].notes_limit
+    return list(await session.scalars(select(Note.text).order_by(Note.id.desc()).limit(limit)))
+''',
+    "src/order_desk/migrations/versions/0002_notes.py": '''\
+"""Notes."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+from order_desk.database.types import Id, UtcDateTime
+
+revision: str = "0002"
+down_revision: str | Sequence[str] | None = "0001"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    """Create the table."""
+    op.create_table(
+        "notes",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("created_at", UtcDateTime, nullable=False),
+        sa.Column("text", sa.String(200), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notes")),
+    )
+
+
+def downgrade() -> None:
+    """Drop the table."""
+    op.drop_table("notes")
+''',
+    "tests/notes/__init__.py": "",
+    "tests/notes/test_notes.py": """\
+import httpx2
+
+
+async def test_there_are_no_notes_yet(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/notes")).json() == []
+""",
+    "uv.lock": "version = 1\n",
+}
+"""A resource of the owner's own, and a lock file."""
+
+EDITS = (
+    (
+        "src/order_desk/main.py",
+        r"^    TimingMiddleware,\n\)\n",
+        r"\g<0>from .notes.endpoints import router as notes\n",
+    ),
+    ("src/order_desk/main.py", r"^    users,\n", r"\g<0>    notes,\n"),
+    (
+        "src/order_desk/models.py",
+        r"^from \.orders\.models",
+        r"from .notes.models import Note\n\g<0>",
+    ),
+    ("src/order_desk/models.py", r"^__all__ = \[", r'\g<0>"Note", '),
+    (
+        "src/order_desk/settings.py",
+        r"^    log_level: .*\n",
+        r"\g<0>    notes_limit: PositiveInt = 50\n",
+    ),
+    ("src/order_desk/users/endpoints.py", r'tags=\["users"\]', 'tags=["people"]'),
+    ("src/order_desk/problems.py", r"\Z", "\n\nOWNER = True\n"),
+    ("pyproject.toml", r'^    "structlog.*\n', r'\g<0>    "tzdata>=2025.1",\n'),
+    ("pyproject.toml", r'^version = "0\.1\.0"', 'version = "1.7.2"'),
+    (".env.example", r"\Z", "#NOTES_LIMIT=50\n"),
+    ("README.md", r"^## Run in production", r"## Notes\n\nThe desk keeps notes.\n\n\g<0>"),
+    (".gitignore", r"\A", "/scratch/\n"),
+)
+"""Edits to files of the template: file, pattern, replacement."""
+
+
+def work_on(service: Path) -> Path:
+    """Do to a service named Order Desk what its owner would, and leave it uncommitted."""
+    for file, text in FILES.items():
+        (service / file).parent.mkdir(parents=True, exist_ok=True)
+        (service / file).write_text(text, "utf-8")
+    for file, pattern, replacement in EDITS:
+        substitute(service / file, pattern, replacement)
+    for file in DELETED:
+        (service / file).unlink()
+    return service

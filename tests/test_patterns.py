@@ -1,0 +1,147 @@
+"""The rules of a service: what breaks a pattern is told, and nothing else is."""
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import Render
+from tests.helpers.lint import Finding, findings
+from tests.helpers.service import Environment, Service, database_url
+
+PATTERNS = Path(__file__).parent / "patterns"
+VIOLATIONS: list[dict[str, str]] = yaml.safe_load((PATTERNS / "violations.yml").read_text("utf-8"))
+MUTATIONS: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "mutations.yml").read_text("utf-8"))
+LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
+
+
+
+@pytest.fixture(scope="module")
+def service(render: Render) -> Service:
+    answers: dict[str, Any] = {"project_name": "Order Desk"}
+    return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
+
+
+@pytest.fixture(scope="module")
+def environment(service: Service, pytestconfig: pytest.Config) -> Environment:
+    return service.environment(pytestconfig.getoption("service_python"))
+
+
+def with_cases(service: Service, folder: Path, cases: list[dict[str, str]]) -> Service:
+    """Return a copy of the service in which each case is a module."""
+    shutil.copytree(service.folder, folder, ignore=shutil.ignore_patterns(".*_cache"))
+    for number, case in enumerate(cases):
+        file = folder / place(number, case)
+        file.parent.mkdir(exist_ok=True)
+        (file.parent / "__init__.py").touch()
+        file.write_text(case["code"], "utf-8")
+    return replace(service, folder=folder)
+
+
+def place(number: int, case: Mapping[str, str]) -> str:
+    module = case.get("module") or f"case{number}/{case.get('file', 'things')}"
+    return f"src/order_desk/{module}.py"
+
+
+@pytest.mark.xdist_group("patterns")
+def test_every_violation_is_told_by_its_rule(
+    service: Service, environment: Environment, tmp_path: Path
+) -> None:
+    broken = with_cases(service, tmp_path / "service", VIOLATIONS)
+
+    found = findings(broken, environment)
+
+    told = {(finding.file, finding.rule) for finding in found}
+    survivors = [
+        (case["rule"], case["why"], [finding.rule for finding in found if finding.file == file])
+        for number, case in enumerate(VIOLATIONS)
+        if ((file := place(number, case)), case["rule"]) not in told
+    ]
+    print(f"killed {len(VIOLATIONS) - len(survivors)} of {len(VIOLATIONS)}")
+    assert not survivors, "\n".join(map(str, survivors))
+
+
+@pytest.mark.xdist_group("patterns")
+def test_no_lookalike_is_complained_about(
+    service: Service, environment: Environment, tmp_path: Path
+) -> None:
+    assert len(LOOKALIKES) >= 20
+    innocent = with_cases(service, tmp_path / "service", LOOKALIKES)
+
+    assert findings(innocent, environment) == []
+
+
+@pytest.mark.xdist_group("patterns")
+def test_every_rule_has_two_violations(service: Service, environment: Environment) -> None:
+    rules = {contract["id"] for contract in service.pyproject["tool"]["importlinter"]["contracts"]}
+    for file in service.files:
+        if file.startswith("rules/checks/"):
+            rules |= {rule["id"] for rule in yaml.safe_load_all(service.text(file))}
+
+    violations = Counter(case["rule"] for case in VIOLATIONS)
+
+    assert {rule for rule in rules if violations[rule] < 2} == set()
+
+
+@pytest.mark.xdist_group("patterns")
+def test_what_is_banned_is_told_with_its_pattern(
+    service: Service, environment: Environment, tmp_path: Path
+) -> None:
+    """Each banned name is imported, and the complaint says where to read on."""
+    tidy = service.pyproject["tool"]["ruff"]["lint"]["flake8-tidy-imports"]
+    names = list(tidy["banned-api"])
+    cases = [{"code": f"import {name.rpartition('.')[0] or name}\nx = {name}\n"} for name in names]
+    broken = with_cases(service, tmp_path / "service", cases)
+
+    found = findings(broken, environment)
+
+    for number, case in enumerate(cases):
+        file = place(number, case)
+        assert any(is_ban(finding) for finding in found if finding.file == file), names[number]
+
+
+def is_ban(finding: Finding) -> bool:
+    return finding.rule == "TID251" and "docs/patterns.md#" in finding.message
+
+
+@pytest.mark.parametrize(
+    "mutation", MUTATIONS, ids=[f"{case['pattern']}: {case['why']}" for case in MUTATIONS]
+)
+def test_what_lint_cannot_see_fails_a_test(
+    service: Service, environment: Environment, tmp_path: Path, mutation: Mapping[str, Any]
+) -> None:
+    broken = with_cases(service, tmp_path / "service", [])
+    for name, edits in mutation["edits"].items():
+        file = broken.folder / "src" / "order_desk" / name
+        text = file.read_text("utf-8")
+        for old, new in edits.items():
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        file.write_text(text, "utf-8")
+    url = database_url("asyncpg")
+
+    with pytest.raises(pytest.fail.Exception) as failure:
+        broken.run_module(
+            environment,
+            *("pytest", "-q", "-p", "no:cacheprovider", *mutation["tests"]),
+            **({} if url is None else {"TEST_DATABASE_URL": url}),
+        )
+
+    summary = str(failure.value).partition("short test summary info")[2]
+    assert mutation["fails"] in (summary or str(failure.value)), str(failure.value)
+
+
+def test_each_mutation_is_of_an_entry(service: Service) -> None:
+    catalogue = service.text("docs/patterns.md")
+    headings = {
+        line.removeprefix("### ").lower().replace(" ", "-")
+        for line in catalogue.splitlines()
+        if line.startswith("### ")
+    }
+
+    assert {mutation["pattern"] for mutation in MUTATIONS} <= headings

@@ -1,0 +1,111 @@
+"""`copier update` of whole services that their owners have worked on.
+
+The measure is always the same: what the update makes of the owner's service is what the owner's
+work would have made of a service rendered anew.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.git import commit_all, git
+from tests.helpers.leftovers import leftovers
+from tests.helpers.owner import DELETED, work_on
+from tests.helpers.releases import ADDED, DROPPED, NEWEST, PREVIOUS, RELEASES, history
+from tests.helpers.service import Service
+from tests.helpers.updates import answers_of, conflicts, copy_service, deletions, update
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "asyncpg-httpx2": {"database_driver": "asyncpg"},
+    "psycopg-none": {"database_driver": "psycopg", "http_client": "none", "orjson": False},
+    "aiosqlite-aiohttp": {"database_driver": "aiosqlite", "http_client": "aiohttp"},
+    "asyncmy-nohealth": {"database_driver": "asyncmy", "health_checks": False},
+}
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template with its history."""
+    return history(tmp_path_factory.mktemp("history") / "template")
+
+
+def make(template: Path, service: Path, version: str, **answers: Any) -> Path:
+    """Make a service of some version that its owner has worked on, with all committed."""
+    answers = {"project_name": "Order Desk", **answers}
+    copy_service(template, service, vcs_ref=f"v{version}", **answers)
+    (service / ".env").write_text("SECRET=1\n", "utf-8")
+    return commit_all(work_on(service))
+
+
+def tree(service: Path) -> dict[str, str]:
+    """Return the text of each file that Git knows or would add."""
+    files = git(service, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    present = {file for file in files if file and (service / file).exists()}
+    return {file: (service / file).read_text("utf-8") for file in present}
+
+
+def without(files: dict[str, str], left_out: set[str]) -> dict[str, str]:
+    return {file: text for file, text in files.items() if file not in left_out}
+
+
+def describe(service: Path) -> Service:
+    return Service(service, answers_of(service), frozenset(tree(service)))
+
+
+def run_suite(service: Path) -> None:
+    described = describe(service)
+    described.run_module(described.environment(), "pytest", "-x", "-p", "no:cacheprovider")
+
+
+@pytest.mark.parametrize("chosen", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("version", [*RELEASES, PREVIOUS])
+def test_an_update_brings_what_is_new_and_keeps_what_is_the_owners(
+    releases: Path, tmp_path: Path, version: str, chosen: dict[str, Any]
+) -> None:
+    service = make(releases, tmp_path / "old", version, **chosen)
+    answers, before = answers_of(service), tree(service)
+    anew = make(releases, tmp_path / "new", NEWEST, **answers)
+
+    update(service)
+
+    after, flagged = tree(service), conflicts(service)
+    assert without(after, flagged) == without(tree(anew), flagged)
+    assert answers_of(service).items() >= answers.items()
+    assert before.keys() - after.keys() == deletions(service) - flagged
+    assert (service / ".env").read_text() == "SECRET=1\n"
+    assert not after.keys() & set(DELETED)
+    if version == PREVIOUS:
+        assert not flagged
+        assert deletions(service) == {DROPPED.as_posix()}
+        assert ADDED.as_posix() in after.keys() - before.keys()
+    if chosen["database_driver"] == "aiosqlite" and not flagged:
+        run_suite(service)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"database_driver": "asyncpg"}, {"database_driver": "psycopg"}),
+        ({"http_client": "httpx2"}, {"http_client": "aiohttp"}),
+        ({"http_client": "httpx2"}, {"http_client": "none"}),
+        ({"health_checks": True}, {"health_checks": False}),
+        ({"health_checks": False}, {"health_checks": True}),
+        ({"orjson": True}, {"orjson": False}),
+        ({"orjson": False}, {"orjson": True}),
+        ({"workers": 2}, {"concurrent_requests": 40, "workers": 4, "max_connections": 500}),
+    ],
+    ids=lambda answers: ",".join(f"{name}={answer}" for name, answer in answers.items()),
+)
+def test_a_new_answer_leaves_nothing_of_the_old_one(
+    releases: Path, tmp_path: Path, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    service = make(releases, tmp_path / "old", NEWEST, **old)
+    anew = make(releases, tmp_path / "new", NEWEST, **old | new)
+
+    update(service, **new)
+
+    assert not conflicts(service)
+    assert tree(service) == tree(anew)
+    assert tree(service)["src/order_desk/settings.py"].count("notes_limit") == 1
+    assert not leftovers(describe(service))
