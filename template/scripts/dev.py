@@ -41,7 +41,7 @@ from {{ package_name }}.orders.schemas import OrderCreate
 from {{ package_name }}.orders.service import OrderService
 from {{ package_name }}.settings import Settings, load_settings
 from {{ package_name }}.users.schemas import UserCreate
-from {{ package_name }}.users.service import UserService
+from {{ package_name }}.users.service import NewUsers
 # {% if postgresql %}
 
 from scripts.embedded import NoServerError
@@ -172,14 +172,15 @@ def refuse_taken_port(settings: Settings) -> None:
 
 async def seed(settings: Settings) -> None:
     """Store some users and orders where there are no users."""
-    async with Database.open(settings) as database, database.write() as session:
-        if await session.scalar(select(User.id).limit(1)):
-            return
-        users, orders = UserService(session), OrderService(session)
+    async with Database.open(settings) as database:
+        async with database.read() as session:
+            if await session.scalar(select(User.id).limit(1)):
+                return
         for new_user, items in SEED:
-            user = await users.create(new_user)
-            for item in items:
-                await orders.create(user.id, OrderCreate(item=item))
+            user = await NewUsers(database).create(new_user)
+            async with database.write() as session:
+                for item in items:
+                    await OrderService(session).create(user.id, OrderCreate(item=item))
 
 
 if __name__ == "__main__":

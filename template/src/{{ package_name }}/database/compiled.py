@@ -36,7 +36,7 @@ from .engine import Database
 
 R = TypeVar("R")
 # {% if database_driver == "asyncpg" %}
-Row = Sequence[Any]
+Values = Sequence[Any]
 # {% endif %}
 
 
@@ -163,7 +163,7 @@ class _Plan:
             for name, process in self.parameters
         ]
 
-    def converted(self, rows: Sequence[Row]) -> Sequence[Row]:
+    def converted(self, rows: Sequence[Values]) -> Sequence[Values]:
         if not any(self.columns):
             return rows
         return [
@@ -184,7 +184,7 @@ class _Statement:
 
     async def run(
         self, engine: AsyncEngine, gate: Gate, values: Mapping[str, object]
-    ) -> Sequence[Row]:
+    ) -> Sequence[Values]:
         async with gate, borrowed(engine) as driver:
             plan = self._plans.get(engine.dialect)
             if plan is None:

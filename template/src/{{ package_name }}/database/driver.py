@@ -26,25 +26,19 @@ from sqlalchemy.pool import ConnectionPoolEntry
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 from sqlalchemy import URL, AdaptedConnection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
-# {% if database_driver == "asyncpg" %}
-import asyncpg
-from sqlalchemy import URL, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
-# {% else %}
 from sqlalchemy import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
-# {% endif %}
 # {% endif %}
 
 from .faults import Fault

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from ..pagination import Cursor, Limit, Page
-from .schemas import OrderCreate, OrderRead
+from .rows import OrderRead
+from .schemas import OrderCreate
 from .service import OrderQueriesDep, OrderServiceDep
 
 router = APIRouter(prefix="/users/{user_id}/orders", tags=["orders"])

@@ -1,13 +1,10 @@
-"""What clients send and get."""
+"""What clients send."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from ..schemas import PLAIN_TEXT, RequestModel, Row
+from ..schemas import PLAIN_TEXT, RequestModel
 from .models import ITEM_LENGTH
 
 MAX_QUANTITY = 1_000_000
@@ -22,12 +19,3 @@ Item = Annotated[
 class OrderCreate(RequestModel):
     item: Item
     quantity: Annotated[int, Field(ge=1, le=MAX_QUANTITY)] = 1
-
-
-@dataclass
-class OrderRead(Row):
-    id: UUID
-    user_id: UUID
-    item: str
-    quantity: int
-    created_at: datetime

@@ -12,7 +12,8 @@ from ..users.repository import UserRepository
 from ..users.service import UserNotFound
 from .models import Order
 from .repository import OrderRepository
-from .schemas import OrderCreate, OrderRead
+from .rows import OrderRead
+from .schemas import OrderCreate
 
 
 class OrderQueries:

@@ -7,15 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from ..pagination import Cursor, Limit, Page
-from .schemas import (
-    BULK_BYTES,
-    UserCreate,
-    UserRead,
-    UsersCreate,
-    UsersCreated,
-    UserUpdate,
-    UserWithOrders,
-)
+from .rows import UserRead, UserWithOrders
+from .schemas import BULK_BYTES, UserCreate, UsersCreate, UsersCreated, UserUpdate
 from .service import NewUsersDep, UserQueriesDep, UserServiceDep
 
 router = APIRouter(prefix="/users", tags=["users"])

@@ -5,9 +5,9 @@ from sqlalchemy import bindparam, select
 from ..database.compiled import NewRow, Query
 from ..database.repository import AsyncRepository
 from ..orders.models import Order
-from ..orders.schemas import OrderRead
+from ..orders.rows import OrderRead
 from .models import User
-from .schemas import UserRead
+from .rows import UserRead
 
 _USERS = select(User.id, User.email, User.full_name, User.created_at)
 _ORDERS = select(Order.id, Order.user_id, Order.item, Order.quantity, Order.created_at)

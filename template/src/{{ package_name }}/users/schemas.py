@@ -1,14 +1,10 @@
 """What clients send and get."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import MISSING, Field, StringConstraints
 
-from ..orders.schemas import OrderRead
-from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel, Row
+from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel
 from .models import EMAIL_LENGTH, FULL_NAME_LENGTH
 
 BULK_ROWS = 10_000
@@ -51,16 +47,3 @@ class UsersCreate(RequestModel):
 
 class UsersCreated(ResponseModel):
     created: int
-
-
-@dataclass
-class UserRead(Row):
-    id: UUID
-    email: str
-    full_name: str
-    created_at: datetime
-
-
-@dataclass
-class UserWithOrders(UserRead):
-    orders: list[OrderRead]

@@ -18,7 +18,8 @@ from ..pagination import Page, cut_page, decode_cursor
 from ..problems import Conflict, NotFound
 from .models import User
 from .repository import NEW_USER, ORDERS_OF_PAGE, PAGE, USER, UserRepository
-from .schemas import UserCreate, UserRead, UserUpdate, UserWithOrders
+from .rows import UserRead, UserWithOrders
+from .schemas import UserCreate, UserUpdate
 
 LISTING = "users"
 
