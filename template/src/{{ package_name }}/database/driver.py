@@ -107,9 +107,11 @@ _FAULTS = {
     2013: Fault.DISCONNECTED,
     4031: Fault.DISCONNECTED,
 }
-KILL_SECONDS = 1.0
 # https://mariadb.com/docs/server/reference/error-codes and
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
+
+KILL_SECONDS = 1.0
+"""How long stopping a statement may take; the server is asked on a connection of its own."""
 # {% else %}
 
 MIGRATION_SETTINGS = ("PRAGMA busy_timeout = 5000",)

@@ -53,6 +53,7 @@ PING_SECONDS = 1.0
 # {% endif %}
 
 HANG_UP_SECONDS = 0.1
+"""What a driver that was cancelled has to take leave of the server."""
 
 T = TypeVar("T")
 
