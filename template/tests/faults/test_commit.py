@@ -179,6 +179,8 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
 
     @router.post("/many")
     async def create_many(session: WriteSessionDep) -> None:
+        session.add(User(**ADA))
+        await session.flush()
         await session.execute(text("PRAGMA max_page_count = 1"))
         session.add_all(
             User(email=f"{number}@example.com", full_name="x" * 200) for number in range(1000)

@@ -118,6 +118,7 @@ def test_sigterm_loses_no_request(services: dict[str, Service], database_url: st
         # {% endif %}
         eventually(lambda: service.get("/users").headers.get("connection") == "close")
         eventually(lambda: not service.listens())
+        time.sleep(0.3)
         request.sendall(BODY)
         answer = request.recv(1024)
     exit_code = service.ends_with()
