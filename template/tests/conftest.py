@@ -1,7 +1,13 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
+# {% if http_client == "httpx2" %}
+import ssl
+# {% endif %}
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+# {% if http_client == "httpx2" %}
+from functools import cache
+# {% endif %}
 from pathlib import Path
 from typing import cast
 
@@ -46,6 +52,16 @@ def _patterns_hold(watched: list[str]) -> Iterator[None]:
         pytest.fail("; ".join(sorted({*watched})), pytrace=False)
 
 
+# {% if http_client == "httpx2" %}
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_read_once() -> Iterator[None]:
+    """It takes 40 ms, and many tests open an application, with its client of the upstream."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
+
+
+# {% endif %}
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
     with provide_database() as url, pytest.MonkeyPatch.context() as patch:
