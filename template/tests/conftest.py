@@ -1,5 +1,6 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from {{ package_name }}.main import create_app, register
 from {{ package_name }}.models import METADATA
 from {{ package_name }}.settings import Settings
 
+from tests import sample
 from tests.databases import provide_database
 from tests.guards import watching
 
@@ -51,6 +53,7 @@ def database_url() -> Iterator[str]:
     with provide_database() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         command.upgrade(alembic_config(), "head")
+        asyncio.run(sample.create_tables(url))
         yield url
 
 
@@ -66,6 +69,14 @@ def settings(database_url: str) -> Settings:
         database_pool_size=5,
         drain_seconds=0,
     )
+
+
+def make_app(settings: Settings, router: APIRouter | None = None) -> FastAPI:
+    """Build the application with the tests' own routes, and more of them."""
+    app = create_app(settings)
+    for routes in (sample.router, router or APIRouter()):
+        register(app, routes)
+    return app
 
 
 class Running:
@@ -94,7 +105,7 @@ def client_of(app: Running) -> httpx2.AsyncClient:
 
 @pytest.fixture(scope="session")
 async def service(settings: Settings) -> AsyncIterator[Running]:
-    async with running(create_app(settings)) as app:
+    async with running(make_app(settings)) as app:
         yield app
 
 
@@ -103,7 +114,7 @@ async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
     yield service.state
     async with service.state["database"].write() as session:
-        for table in reversed(METADATA.sorted_tables):
+        for table in reversed([*METADATA.sorted_tables, *sample.METADATA.sorted_tables]):
             await session.execute(delete(table))
 
 
@@ -122,8 +133,7 @@ def make_client(settings: Settings, state: State) -> MakeClient:
         router: APIRouter | None = None, **overrides: object
     ) -> AsyncIterator[httpx2.AsyncClient]:
         values = {**dict(settings), **overrides}
-        app = create_app(Settings(_env_file=None, **values))
-        register(app, router or APIRouter())
+        app = make_app(Settings(_env_file=None, **values), router)
         async with running(app) as service, client_of(service) as client:
             yield client
 

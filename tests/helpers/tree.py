@@ -76,6 +76,7 @@ COMMON = """
     tests/database/test_gate.py
     tests/database/test_migrations.py
     tests/database/test_preflight.py
+    tests/database/test_repository.py
     tests/database/test_session.py
     tests/databases.py
     tests/faults/__init__.py
@@ -94,6 +95,7 @@ COMMON = """
     tests/process/service.py
     tests/process/test_drain.py
     tests/process/test_process.py
+    tests/sample.py
     tests/support.py
     tests/test_catalogue.py
     tests/test_lifespan.py
@@ -105,6 +107,7 @@ COMMON = """
     tests/test_problems.py
     tests/test_promises.py
     tests/test_protocol.py
+    tests/test_schemas.py
     tests/test_serialization.py
     tests/test_settings.py
     tests/test_watchdog.py
