@@ -1,8 +1,14 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
+# {% if http_client == "httpx2" %}
+import ssl
+# {% endif %}
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+# {% if http_client == "httpx2" %}
+from functools import cache
+# {% endif %}
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +20,7 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy import delete
 from starlette.types import Receive, Scope, Send
 
+from {{ package_name }} import main
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.main import create_app, register
 from {{ package_name }}.models import METADATA
@@ -48,6 +55,24 @@ def _patterns_hold(watched: list[str]) -> Iterator[None]:
         pytest.fail("; ".join(sorted({*watched})), pytrace=False)
 
 
+# {% if http_client == "httpx2" %}
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_read_once() -> Iterator[None]:
+    """It takes 40 ms, and many tests open an application, with its client of the upstream."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        yield
+
+
+# {% endif %}
+@pytest.fixture(scope="session", autouse=True)
+def _sample_routes() -> Iterator[None]:
+    """The application has the routes of the tests' own resource, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "ROUTERS", (*main.ROUTERS, sample.router))
+        yield
+
+
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
     with provide_database() as url, pytest.MonkeyPatch.context() as patch:
@@ -69,14 +94,6 @@ def settings(database_url: str) -> Settings:
         database_pool_size=5,
         drain_seconds=0,
     )
-
-
-def make_app(settings: Settings, router: APIRouter | None = None) -> FastAPI:
-    """Build the application with the tests' own routes, and more of them."""
-    app = create_app(settings)
-    for routes in (sample.router, router or APIRouter()):
-        register(app, routes)
-    return app
 
 
 class Running:
@@ -105,7 +122,7 @@ def client_of(app: Running) -> httpx2.AsyncClient:
 
 @pytest.fixture(scope="session")
 async def service(settings: Settings) -> AsyncIterator[Running]:
-    async with running(make_app(settings)) as app:
+    async with running(create_app(settings)) as app:
         yield app
 
 
@@ -133,7 +150,8 @@ def make_client(settings: Settings, state: State) -> MakeClient:
         router: APIRouter | None = None, **overrides: object
     ) -> AsyncIterator[httpx2.AsyncClient]:
         values = {**dict(settings), **overrides}
-        app = make_app(Settings(_env_file=None, **values), router)
+        app = create_app(Settings(_env_file=None, **values))
+        register(app, router or APIRouter())
         async with running(app) as service, client_of(service) as client:
             yield client
 

@@ -7,14 +7,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from {{ package_name }} import main
-from {{ package_name }}.main import ROUTERS, register
+from {{ package_name }}.main import create_app, register
 from {{ package_name }}.problems import PROBLEM_RESPONSES
 from {{ package_name }}.settings import Settings
-
-from tests import sample
-from tests.conftest import make_app
-
-ALL_ROUTERS = (*ROUTERS, sample.router)
 
 
 def described(app: FastAPI) -> Any:
@@ -25,27 +20,27 @@ def test_registered_routes_are_those_of_the_routers(settings: Settings) -> None:
     included = FastAPI(
         responses=PROBLEM_RESPONSES, generate_unique_id_function=lambda route: route.name
     )
-    for router in ALL_ROUTERS:
+    for router in main.ROUTERS:
         included.include_router(router)
 
-    assert described(make_app(settings)) == described(included)
+    assert described(create_app(settings)) == described(included)
 
 
 def test_routes_are_registered_flat(settings: Settings) -> None:
-    routes = make_app(settings).routes
+    routes = create_app(settings).routes
 
     assert all(isinstance(route, Route) for route in routes)
 
 
 def test_each_route_declares_its_model() -> None:
-    for router in ALL_ROUTERS:
+    for router in main.ROUTERS:
         for route in router.routes:
             assert isinstance(route, APIRoute)
             assert route.response_model or route.status_code == 204, route.path
 
 
 def test_overrides_and_body_limits_reach_registered_routes(settings: Settings) -> None:
-    app = make_app(settings)
+    app = create_app(settings)
 
     (route,) = [route for route in app.routes if getattr(route, "path", "") == "/gizmos/bulk"]
 

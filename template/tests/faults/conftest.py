@@ -7,9 +7,10 @@ import pytest
 from fastapi import APIRouter
 
 from {{ package_name }}.lifespan import State
+from {{ package_name }}.main import create_app, register
 from {{ package_name }}.settings import Settings
 
-from tests.conftest import Running, make_app, running
+from tests.conftest import Running, running
 from tests.faults.pools import assert_all_returned
 
 MakeService = Callable[..., AbstractAsyncContextManager[Running]]
@@ -22,7 +23,8 @@ def make_service(settings: Settings, state: State) -> MakeService:
     @asynccontextmanager
     async def make(router: APIRouter | None = None, **overrides: object) -> AsyncIterator[Running]:
         values = {**dict(settings), **overrides}
-        app = make_app(Settings(_env_file=None, **values), router)
+        app = create_app(Settings(_env_file=None, **values))
+        register(app, router or APIRouter())
         async with running(app) as service:
             yield service
             await assert_all_returned(service.state["database"])
