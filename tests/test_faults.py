@@ -26,6 +26,11 @@ KILLS = {"asyncpg": 20, "psycopg": 2, "aiosqlite": 2, "asyncmy": 2}
 IDLE_CONNECTIONS = 10_000
 BYTES_PER_IDLE_CONNECTION = 16 * 1024
 
+HEAD = (
+    b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n"
+)
+
 # These hold only for an API without cursors, whose paths have no fixed part beside a variable one.
 UNSUITABLE_CHECKS = "positive_data_acceptance,unsupported_method"
 
@@ -154,6 +159,25 @@ def test_a_rolling_restart_loses_no_request(deployment: Deployment) -> None:
     assert len(load.acknowledged) > 40
 
 
+@pytest.mark.parametrize("numbers", [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM)])
+def test_all_workers_stop_at_once(
+    deployment: Deployment, numbers: tuple[signal.Signals, ...]
+) -> None:
+    if deployment.service.answers["database_driver"] != "asyncpg":
+        pytest.skip("the same with every driver")
+    with deployment.started(workers=2, drain_seconds=600) as process:
+        eventually(process.ready)
+        with socket.create_connection(("127.0.0.1", process.port)) as client:
+            client.sendall(HEAD % 1000)
+            for number in numbers:
+                process.popen.send_signal(number)
+                # Two that come together are one.
+                eventually(process.leaves)
+            exit_code = process.popen.wait(10)
+
+    assert exit_code == 0
+
+
 def test_a_client_that_leaves_does_not_take_a_connection_with_it(deployment: Deployment) -> None:
     with deployment.started(database_pool_size=2) as process:
         eventually(process.ready)
@@ -169,12 +193,6 @@ def test_a_client_that_leaves_does_not_take_a_connection_with_it(deployment: Dep
 
     assert status == 201
     assert len(emails) == len(set(emails))
-
-
-HEAD = (
-    b"POST /users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n"
-)
 
 
 def test_a_body_that_trickles_ends_at_the_deadline(deployment: Deployment) -> None:

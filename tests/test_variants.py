@@ -1,6 +1,5 @@
 """Every variant: rendered once, then checked as its own developers would check it."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +120,8 @@ def test_suite(service: Service, environment: Environment, tmp_path: Path) -> No
 
     outcome = service.attempt_module(
         environment,
-        *("pytest", "--cov", "-p", "no:cacheprovider", f"--junitxml={report}"),
+        *("pytest", "--cov", "--numprocesses=auto", "-p", "no:cacheprovider"),
+        f"--junitxml={report}",
         **({} if url is None else {"TEST_DATABASE_URL": url}),
     )
 
@@ -135,7 +135,7 @@ def test_the_tasks_are_the_commands_checked_here(service: Service) -> None:
     """`poe lint` and `poe test` run what the tests above run."""
     tasks = service.pyproject["tool"]["poe"]["tasks"]
 
-    assert re.fullmatch(r"pytest --cov", tasks["test"]["cmd"])
+    assert tasks["test"]["cmd"] == "pytest --cov --numprocesses=auto"
     commands = [step["cmd"] for step in tasks["lint"]["sequence"]]
     assert commands == [
         "ruff format --check .",

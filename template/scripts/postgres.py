@@ -88,6 +88,8 @@ class Postgres(EmbeddedServer):
         if self.temporary:
             for safeguard in ("fsync", "synchronous_commit", "full_page_writes"):
                 yield from ("-c", f"{safeguard}=off")
+            # A deadlock is looked for after this time, by default a second.
+            yield from ("-c", "deadlock_timeout=50ms")
 
     def _control(self, wheel: PostgresServer, *arguments: str | Path) -> None:
         command = (wheel.bin_path / "pg_ctl", "-w", "-D", self.data, *arguments)

@@ -1,9 +1,9 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
+import asyncio
 # {% if http_client == "httpx2" %}
 import ssl
 # {% endif %}
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 # {% if http_client == "httpx2" %}

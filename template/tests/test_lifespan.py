@@ -1,5 +1,5 @@
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -38,12 +38,30 @@ async def test_a_failing_start_closes_what_was_opened(
     assert closed == ["database"]
 
 
-def test_the_garbage_collector_is_as_before_in_the_end() -> None:
-    of_other_tests = gc.get_threshold()
+@pytest.fixture
+def _garbage_collector() -> Iterator[None]:
+    """CPython's own, as no application has tuned it."""
+    thresholds = gc.get_threshold()
+    gc.unfreeze()
     gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*thresholds)
 
+
+@pytest.mark.usefixtures("_garbage_collector")
+def test_the_garbage_collector_is_as_before_in_the_end() -> None:
     with tuned_garbage_collector():
+        assert gc.get_freeze_count() > 0
         assert gc.get_threshold()[0] > 700
 
+    assert gc.get_freeze_count() == 0
     assert gc.get_threshold() == (700, 10, 10)
-    gc.set_threshold(*of_other_tests)
+
+
+@pytest.mark.usefixtures("_garbage_collector")
+def test_the_garbage_collector_is_tuned_once() -> None:
+    with tuned_garbage_collector():
+        with tuned_garbage_collector():
+            pass
+
+        assert gc.get_freeze_count() > 0

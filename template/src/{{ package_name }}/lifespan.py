@@ -70,8 +70,12 @@ def tuned_garbage_collector() -> Iterator[None]:
     """Let collections skip all that start-up made, and come less often.
 
     With CPython's thresholds a page of rows costs a third more, most of it spent on looking
-    again at modules and mappings that live as long as the process.
+    again at modules and mappings that live as long as the process. Where several applications
+    are open, as in tests, the first does it for all.
     """
+    if gc.get_freeze_count():
+        yield
+        return
     thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()

@@ -1,11 +1,13 @@
 import asyncio
+import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import uvicorn
@@ -14,17 +16,11 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from {{ package_name }} import __main__ as entry_point
+from {{ package_name }}.__main__ import Supervisor
 from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
 from tests.process.service import Service, eventually, started
-
-SETTINGS: dict[str, dict[str, object]] = {
-    "interactive": {"drain_seconds": 600, "workers": 1},
-    "supervised": {"drain_seconds": 600, "workers": 2},
-    "impatient": {"drain_seconds": 600, "workers": 2},
-    "draining": {"drain_seconds": 2, "workers": 1},
-}
 
 AT_ONCE = 10.0
 """Seconds; long before the request of a test or the drain would end."""
@@ -48,53 +44,35 @@ def running_request(service: Service) -> Iterator[socket.socket]:
         yield connection
 
 
-@pytest.fixture(scope="module")
-def services(
-    tmp_path_factory: pytest.TempPathFactory, database_url: str
-) -> Iterator[dict[str, Service]]:
-    """One for each test, all started together, since starting is what takes its time."""
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(
-                started(tmp_path_factory.mktemp(name), database_url=database_url, **settings)
-            )
-            for name, settings in SETTINGS.items()
-        }
+@pytest.fixture
+def _signals_restored() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
-def test_bad_settings_stop_the_start_with_one_line(tmp_path: Path) -> None:
-    with started(tmp_path, database_url="nowhere", port="http", lock_timeout=-1) as service:
-        exit_code = service.ends_with()
+@pytest.mark.usefixtures("_signals_restored")
+def test_bad_settings_stop_the_start_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = {"DATABASE_URL": "nowhere", "PORT": "http", "LOCK_TIMEOUT": "-1"}
+    for name, value in bad.items():
+        monkeypatch.setenv(name, value)
 
-    (line,) = service.printed.splitlines()
-    assert all(name in line for name in ("DATABASE_URL", "PORT", "LOCK_TIMEOUT"))
-    assert exit_code == 1
+    with pytest.raises(SystemExit) as stop:
+        entry_point.main()
 
-
-@pytest.mark.parametrize("name", ["interactive", "supervised"])
-def test_ctrl_c_stops_at_once(services: dict[str, Service], name: str) -> None:
-    service = services[name]
-    eventually(service.listens)
-
-    with running_request(service):
-        start = time.monotonic()
-        service.process.send_signal(signal.SIGINT)
-        exit_code = service.ends_with()
-
-    assert time.monotonic() - start < AT_ONCE
-    assert exit_code == 0
+    assert all(name in str(stop.value) for name in bad)
+    assert "\n" not in str(stop.value)
 
 
-def test_a_second_sigterm_stops_all_workers_at_once(services: dict[str, Service]) -> None:
-    service = services["impatient"]
-    eventually(service.listens)
+def test_ctrl_c_stops_at_once(tmp_path: Path, database_url: str) -> None:
+    with started(tmp_path, database_url=database_url, workers=1, drain_seconds=600) as service:
+        eventually(service.listens)
 
-    with running_request(service):
-        service.process.send_signal(signal.SIGTERM)
-        eventually(lambda: service.get("/users").headers.get("connection") == "close")
-        start = time.monotonic()
-        service.process.send_signal(signal.SIGTERM)
-        exit_code = service.ends_with()
+        with running_request(service):
+            start = time.monotonic()
+            service.process.send_signal(signal.SIGINT)
+            exit_code = service.ends_with()
 
     assert time.monotonic() - start < AT_ONCE
     assert exit_code == 0
@@ -107,20 +85,20 @@ def _no_users(database_url: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_users")
-def test_sigterm_loses_no_request(services: dict[str, Service], database_url: str) -> None:
-    service = services["draining"]
-    eventually(service.listens)
+def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
+    with started(tmp_path, database_url=database_url, workers=1, drain_seconds=2) as service:
+        eventually(service.listens)
 
-    with running_request(service) as request:
-        service.process.send_signal(signal.SIGTERM)
-        # {% if health_checks %}
-        eventually(lambda: service.get("/health/ready").status_code == 503)
-        # {% endif %}
-        eventually(lambda: service.get("/users").headers.get("connection") == "close")
-        eventually(lambda: not service.listens())
-        request.sendall(BODY)
-        answer = request.recv(1024)
-    exit_code = service.ends_with()
+        with running_request(service) as request:
+            service.process.send_signal(signal.SIGTERM)
+            # {% if health_checks %}
+            eventually(lambda: service.get("/health/ready").status_code == 503)
+            # {% endif %}
+            eventually(lambda: service.get("/users").headers.get("connection") == "close")
+            eventually(lambda: not service.listens())
+            request.sendall(BODY)
+            answer = request.recv(1024)
+        exit_code = service.ends_with()
 
     assert answer.startswith(b"HTTP/1.1 201")
     assert len(asyncio.run(run_admin_sql(database_url, "SELECT id FROM users"))) == 1
@@ -138,32 +116,39 @@ def test_a_taken_port_stops_the_start_with_one_line(settings: Settings) -> None:
 
 
 def test_workers_that_cannot_start_are_not_started_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = SimpleNamespace(exitcode=STARTUP_FAILURE)
     supervisor = SimpleNamespace(run=lambda: None, processes=[failed])
     monkeypatch.setattr(entry_point, "Supervisor", lambda *_: supervisor)
 
     with socket.socket() as listener, pytest.raises(SystemExit) as stop:
-        entry_point.supervise(uvicorn.Config(FastAPI(), log_config=None), listener)
+        entry_point.serve(settings.model_copy(update={"workers": 2}), listener)
 
     assert stop.value.code == STARTUP_FAILURE
 
 
 @pytest.fixture
-def _signals_restored() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("_signals_restored")
-def test_a_supervisor_listens_no_longer_than_its_workers() -> None:
+def supervisor(_signals_restored: None) -> Iterator[Supervisor]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(FastAPI(), log_config=None)
-        supervisor = entry_point.Supervisor(config, [listener])
+        yield Supervisor(uvicorn.Config(FastAPI(), log_config=None), [listener])
 
-        supervisor.terminate_all()
 
-        assert listener.fileno() == -1
+def test_a_supervisor_listens_no_longer_than_its_workers(supervisor: Supervisor) -> None:
+    supervisor.terminate_all()
+
+    assert [listener.fileno() for listener in supervisor.sockets] == [-1]
+
+
+def test_ctrl_c_makes_a_supervisor_stop_its_workers_at_once(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    got: list[int] = []
+    worker = Mock(pid=os.getpid(), terminate=lambda: got.append(signal.SIGTERM))
+    supervisor.processes = [worker]
+    monkeypatch.setattr(os, "kill", lambda _, number: got.append(number))
+
+    supervisor.handle_int()
+    supervisor.terminate_all()
+
+    assert got == [signal.SIGTERM, signal.SIGINT]
