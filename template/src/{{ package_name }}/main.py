@@ -53,7 +53,7 @@ MAX_BODY_BYTES = 1024 * 1024
 """The largest request body, unless a route sets a limit of its own."""
 
 # {% if example or health_checks or http_client != "none" %}
-ROUTERS = (
+ROUTERS: tuple[APIRouter, ...] = (
     # {% if health_checks %}
     health,
     # {% endif %}
