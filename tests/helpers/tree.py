@@ -92,7 +92,7 @@ COMMON = """
     tests/orders/__init__.py
     tests/orders/test_orders.py
     tests/process/__init__.py
-    tests/process/__main__.py
+    tests/process/serve.py
     tests/process/service.py
     tests/process/test_drain.py
     tests/process/test_process.py

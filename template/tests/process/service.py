@@ -67,7 +67,7 @@ def started(folder: Path, **settings: object) -> Iterator[Service]:
     with (
         output.open("wb") as stdout,
         subprocess.Popen(
-            [sys.executable, "-m", "tests.process"],
+            [sys.executable, "-m", "tests.process.serve"],
             cwd=folder,
             env=environment,
             stdout=stdout,

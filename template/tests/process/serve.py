@@ -6,7 +6,7 @@ from {{ package_name }} import main
 
 from tests import sample
 
-# Workers import this module, too.
+# Workers import this module too, unlike a __main__ of a package.
 main.ROUTERS = (*main.ROUTERS, sample.router)
 
 if __name__ == "__main__":
