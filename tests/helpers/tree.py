@@ -48,26 +48,13 @@ COMMON = """
     src/{package}/migrations/__init__.py
     src/{package}/migrations/env.py
     src/{package}/migrations/script.py.mako
-    src/{package}/migrations/versions/0001_users_and_orders.py
     src/{package}/models.py
-    src/{package}/orders/__init__.py
-    src/{package}/orders/endpoints.py
-    src/{package}/orders/models.py
-    src/{package}/orders/repository.py
-    src/{package}/orders/schemas.py
-    src/{package}/orders/service.py
     src/{package}/pagination.py
     src/{package}/problems.py
     src/{package}/protocol.py
     src/{package}/schemas.py
     src/{package}/serialization.py
     src/{package}/settings.py
-    src/{package}/users/__init__.py
-    src/{package}/users/endpoints.py
-    src/{package}/users/models.py
-    src/{package}/users/repository.py
-    src/{package}/users/schemas.py
-    src/{package}/users/service.py
     src/{package}/watchdog.py
     tests/__init__.py
     tests/conftest.py
@@ -89,8 +76,6 @@ COMMON = """
     tests/faults/test_overload.py
     tests/faults/test_retries.py
     tests/guards.py
-    tests/orders/__init__.py
-    tests/orders/test_orders.py
     tests/process/__init__.py
     tests/process/serve.py
     tests/process/service.py
@@ -112,8 +97,6 @@ COMMON = """
     tests/test_serialization.py
     tests/test_settings.py
     tests/test_watchdog.py
-    tests/users/__init__.py
-    tests/users/test_users.py
 """
 
 # Files that need answers: every answer named must be one of those listed.
@@ -168,6 +151,35 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         src/{package}/health/readiness.py
         tests/health/__init__.py
         tests/health/test_health.py
+        """,
+    ),
+    (
+        {"example": (True,)},
+        """
+        scripts/seed.py
+        src/{package}/migrations/versions/0001_users_and_orders.py
+        src/{package}/orders/__init__.py
+        src/{package}/orders/endpoints.py
+        src/{package}/orders/models.py
+        src/{package}/orders/repository.py
+        src/{package}/orders/schemas.py
+        src/{package}/orders/service.py
+        src/{package}/users/__init__.py
+        src/{package}/users/endpoints.py
+        src/{package}/users/models.py
+        src/{package}/users/repository.py
+        src/{package}/users/schemas.py
+        src/{package}/users/service.py
+        tests/orders/__init__.py
+        tests/orders/test_orders.py
+        tests/users/__init__.py
+        tests/users/test_users.py
+        """,
+    ),
+    (
+        {"example": (False,)},
+        """
+        src/{package}/migrations/versions/.gitkeep
         """,
     ),
 )
