@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 ANSWERS_FILE = ".copier-answers.yml"
-MIGRATIONS = "/migrations/versions/"
+MIGRATIONS = "migrations/versions/*.py"
 MARKERS = ("before updating", "last update", "after updating")
 """What Copier calls the three sides of a conflict."""
 
@@ -195,7 +195,7 @@ def keep_edited(stage: str) -> None:
             rendered = last_version / path
             base = rendered.read_bytes() if rendered.is_file() else None
             ours = git("cat-file", "blob", f":./{path}")
-            if base != ours or MIGRATIONS in path:
+            if base != ours or PurePosixPath(path).match(MIGRATIONS):
                 git("checkout-index", "--", path)
                 mark_conflict(path, base, ours, None)
                 why = "you have changed" if base != ours else "a database may have"

@@ -128,6 +128,7 @@ def test_words_of_options_that_are_on_are_let_be(tmp_path: Path) -> None:
 def test_words_that_the_example_has_not_made_up_are_let_be(tmp_path: Path) -> None:
     files = {
         "src/desk/x.py": "# in the order of ids, not the users' own\nstatement.order_by(id)",
+        "README.md": "# Order Desk",
         "docs/patterns.md": "select(User.id)",
         "scripts/x.py": "command(user=user)",
     }

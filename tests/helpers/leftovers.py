@@ -26,7 +26,8 @@ OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
     ),
     # Samples in docs/ and rules/ go on speaking of users and orders.
     "example": (
-        r"\b(users|orders)/|/(users|orders)\b|(?-i:\b(User|Order)s?([A-Z]|\b))|full_name|\bseed",
+        r"\b(users|orders)/|/(users|orders)\b|(?-i:\b(User|Order)(s?[A-Z]|\b(?! )))"
+        r"|full_name|\bseed",
         ("src/", "tests/", "scripts/", "README.md"),
     ),
 }
