@@ -26,8 +26,7 @@ OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
     ),
     # Samples in docs/ and rules/ go on speaking of users and orders.
     "example": (
-        r"\b(users|orders)/|/(users|orders)\b|(?-i:\b(User|Order)(s?[A-Z]|\b(?! )))"
-        r"|full_name|\bseed",
+        r"\busers/|\borders/|/users\b|/orders\b|(?-i:\b(User|Order)s?([A-Z]|\b(?! )))|\bseed",
         ("src/", "tests/", "scripts/", "README.md"),
     ),
 }

@@ -2,8 +2,10 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
+from tests.helpers.service import run
 from tests.helpers.updates import substitute
 
 DELETED = (".github/workflows/ci.yml", "tests/orders/test_orders.py")
@@ -168,6 +170,8 @@ def remove_example(service: Path) -> Path:
         using = rf"^.*\b(?:{'|'.join(names)})\b.*\n"
         text = re.sub(using, "", IMPORT.sub("", text), flags=re.MULTILINE)
         (service / file).write_text(text, "utf-8")
+    for command in (("check", "--select=I", "--fix"), ("format",)):
+        run(sys.executable, "-m", "ruff", *command, "--no-cache", *WIRING, cwd=service)
     return service
 
 

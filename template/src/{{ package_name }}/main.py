@@ -52,7 +52,7 @@ from .users.endpoints import router as users
 MAX_BODY_BYTES = 1024 * 1024
 """The largest request body, unless a route sets a limit of its own."""
 
-# {% if example or health_checks or http_client != "none" %}
+# {% if example or (health_checks and http_client != "none") %}
 ROUTERS: tuple[APIRouter, ...] = (
     # {% if health_checks %}
     health,
@@ -65,6 +65,10 @@ ROUTERS: tuple[APIRouter, ...] = (
     upstream,
     # {% endif %}
 )
+# {% elif health_checks %}
+ROUTERS: tuple[APIRouter, ...] = (health,)
+# {% elif http_client != "none" %}
+ROUTERS: tuple[APIRouter, ...] = (upstream,)
 # {% else %}
 ROUTERS: tuple[APIRouter, ...] = ()
 # {% endif %}
