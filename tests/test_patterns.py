@@ -1,9 +1,11 @@
 """The rules of a service: what breaks a pattern is told, and nothing else is."""
 
+import re
 import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +13,35 @@ import pytest
 import yaml
 
 from tests.conftest import Render
+from tests.helpers import variants
 from tests.helpers.lint import Finding, findings
 from tests.helpers.service import Environment, Service, database_url
 
 PATTERNS = Path(__file__).parent / "patterns"
 VIOLATIONS: list[dict[str, str]] = yaml.safe_load((PATTERNS / "violations.yml").read_text("utf-8"))
 MUTATIONS: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "mutations.yml").read_text("utf-8"))
+PROMISES: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "promises.yml").read_text("utf-8"))
 LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
 
 
+ServiceWith = Callable[[str], Service]
+
+
 @pytest.fixture(scope="module")
-def service(render: Render) -> Service:
-    answers: dict[str, Any] = {"project_name": "Order Desk"}
-    return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
+def service_with(render: Render) -> ServiceWith:
+    """Render the service with a driver."""
+
+    @cache
+    def rendered(driver: str) -> Service:
+        answers = {"project_name": "Order Desk", "database_driver": driver}
+        return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
+
+    return rendered
+
+
+@pytest.fixture(scope="module")
+def service(service_with: ServiceWith) -> Service:
+    return service_with("asyncpg")
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +126,34 @@ def is_ban(finding: Finding) -> bool:
     return finding.rule == "TID251" and "docs/patterns.md#" in finding.message
 
 
-@pytest.mark.parametrize(
-    "mutation", MUTATIONS, ids=[f"{case['pattern']}: {case['why']}" for case in MUTATIONS]
-)
+def mutations() -> Iterator[Any]:
+    """Yield each mutation with each driver that it is tried with."""
+    for case in (*MUTATIONS, *PROMISES):
+        name = f"{case.get('pattern', case['fails'])}: {case['why']}"
+        for driver in case.get("drivers", ["asyncpg"]):
+            yield pytest.param(case, driver, id=f"{name} ({driver})")
+
+
+def place_of(test: str, service: Service) -> str:
+    """Return where the service has the test, as pytest takes it."""
+    (file,) = (
+        file
+        for file in service.files
+        if file.startswith("tests/") and f"def {test}(" in service.text(file)
+    )
+    return f"{file}::{test}"
+
+
+@pytest.mark.parametrize(("mutation", "driver"), [*mutations()])
 def test_what_lint_cannot_see_fails_a_test(
-    service: Service, environment: Environment, tmp_path: Path, mutation: Mapping[str, Any]
+    service_with: ServiceWith,
+    pytestconfig: pytest.Config,
+    tmp_path: Path,
+    mutation: Mapping[str, Any],
+    driver: str,
 ) -> None:
+    service = service_with(driver)
+    environment = service.environment(pytestconfig.getoption("service_python"))
     broken = with_cases(service, tmp_path / "service", [])
     for name, edits in mutation["edits"].items():
         file = broken.folder / "src" / "order_desk" / name
@@ -123,13 +163,14 @@ def test_what_lint_cannot_see_fails_a_test(
             text = text.replace(old, new)
         file.write_text(text, "utf-8")
     named = mutation["fails"].startswith("test_")
-    url = database_url("asyncpg")
+    tests = mutation.get("tests") or [place_of(mutation["fails"], service)]
+    url = database_url(driver)
 
     with pytest.raises(pytest.fail.Exception) as failure:
         broken.run_module(
             environment,
-            *("pytest", "-q", "-rfE", "-p", "no:cacheprovider", *mutation["tests"]),
-            *(("-k", mutation["fails"]) if named else ("-x",)),
+            *("pytest", "-q", "-x", "-rfE", "-p", "no:cacheprovider", *tests),
+            *(("-k", mutation["fails"]) if named else ()),
             COLUMNS="1000",
             **({} if url is None else {"TEST_DATABASE_URL": url}),
         )
@@ -147,3 +188,11 @@ def test_each_mutation_is_of_an_entry(service: Service) -> None:
     }
 
     assert {mutation["pattern"] for mutation in MUTATIONS} <= headings
+
+
+def test_each_promise_has_a_mutation(service_with: ServiceWith) -> None:
+    promised: set[str] = set()
+    for driver in variants.OPTIONS["database_driver"]:
+        promised.update(re.findall(r"`(test_\w+)`", service_with(driver).text("docs/promises.md")))
+
+    assert promised == {case["fails"] for case in PROMISES}

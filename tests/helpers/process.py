@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.helpers.service import FOREIGN, Environment, Service, database_url
+from tests.helpers.service import FOREIGN, Environment, Service, database_url, run
 
 START_SECONDS = 60
 """The time that a process has to serve, on a machine that is busy with other tests."""
@@ -27,6 +28,34 @@ with provide_database() as url:
 """
 
 
+EXECUTE = """
+import asyncio, sys
+from tests.databases import run_admin_sql
+url, *statements = sys.argv[1:]
+for statement in statements:
+    asyncio.run(run_admin_sql(url, statement))
+"""
+
+SERVE = """
+import sys
+from pathlib import Path
+from scripts.{module} import {kind}
+server = {kind}(Path(sys.argv[1]), temporary=True)
+with server.running() as url:
+    print(url.render_as_string(hide_password=False), flush=True)
+    for command in sys.stdin:
+        getattr(server, command.strip())()
+        print("done", flush=True)
+"""
+
+SERVERS = {
+    "asyncpg": SERVE.format(module="postgres", kind="Postgres"),
+    "psycopg": SERVE.format(module="postgres", kind="Postgres"),
+    "asyncmy": SERVE.format(module="mariadb", kind="MariaDB"),
+}
+"""The programs that run the embedded server of a service, by driver."""
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What all processes of a service have in common."""
@@ -35,14 +64,34 @@ class Deployment:
     environment: Environment
     url: str
 
+    @property
+    def driver(self) -> str:
+        """The driver of the service."""
+        return str(self.service.answers["database_driver"])
+
+    def execute(self, *statements: str) -> None:
+        """Run statements on the database, without the service."""
+        run(
+            self.environment.python,
+            "-c",
+            EXECUTE,
+            self.url,
+            *statements,
+            cwd=self.service.folder,
+            **environ(self.service),
+        )
+
     @contextmanager
-    def started(self, **settings: object) -> Iterator["Process"]:
-        """Start a process, and end it with all its workers."""
+    def started(self, *, output: Path | None = None, **settings: object) -> Iterator["Process"]:
+        """Start a process, and end it with all its workers; a file may take its output."""
         port = settings.pop("port", None) or free_port()
         variables = {name.upper(): str(value) for name, value in settings.items()}
+        printed = None if output is None else output.open("wb")
         process = subprocess.Popen(
             (self.environment.python, "-m", self.service.package),
             cwd=self.service.folder,
+            stdout=printed,
+            stderr=printed,
             env=environ(
                 self.service,
                 DATABASE_URL=self.url,
@@ -57,6 +106,8 @@ class Deployment:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            if printed is not None:
+                printed.close()
 
 
 @dataclass(frozen=True)
@@ -129,13 +180,56 @@ def environ(service: Service, **variables: str) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Server:
+    """A database server that can be stopped and started again."""
+
+    popen: subprocess.Popen[str]
+    url: str
+
+    def stop(self) -> None:
+        """Stop it, and with it all connections."""
+        self._control("stop")
+
+    def start(self) -> None:
+        """Start it with the data that it had."""
+        self._control("start")
+
+    def _control(self, command: str) -> None:
+        assert self.popen.stdin is not None
+        assert self.popen.stdout is not None
+        print(command, file=self.popen.stdin, flush=True)
+        assert self.popen.stdout.readline() == "done\n"
+
+
 @contextmanager
-def deployed(service: Service, environment: Environment) -> Iterator[Deployment]:
+def server_of(service: Service, environment: Environment) -> Iterator[Server]:
+    """Run the embedded server of the service, for one test alone."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            (environment.python, "-c", SERVERS[service.answers["database_driver"]], folder),
+            cwd=service.folder,
+            env=environ(service),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as popen,
+    ):
+        assert popen.stdout is not None
+        url = popen.stdout.readline().strip()
+        assert url
+        yield Server(popen, url)
+        popen.communicate()
+
+
+@contextmanager
+def deployed(service: Service, environment: Environment, **variables: str) -> Iterator[Deployment]:
     """Provide a migrated database for the service."""
     with subprocess.Popen(
         (environment.python, "-c", PROVIDE),
         cwd=service.folder,
-        env=environ(service),
+        env=environ(service, **variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -179,6 +179,8 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
 
     @router.post("/large")
     async def create_large(session: WriteSessionDep) -> None:
+        session.add(Gizmo(**GIZMO))
+        await session.flush()
         await session.execute(text("PRAGMA max_page_count = 1"))
         # The rows of other tests have left pages that are free.
         free_pages = await session.scalar(text("PRAGMA freelist_count"))

@@ -47,7 +47,7 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
 
         assert_problem(late, 504, "deadline-exceeded")
         assert late.headers["connection"] == "close"
-        assert time.monotonic() - start < 10
+        assert time.monotonic() - start < 5
         await assert_all_returned(service.state["database"])
         assert await running_statements(state) == 0
         assert (await client.get("/gizmos")).json()["items"] == []
@@ -64,10 +64,12 @@ async def test_a_cancelled_request_returns_its_connection(
     ):
         request = asyncio.ensure_future(client.request(method, "/slow"))
         await asyncio.sleep(0.15)
+        start = time.monotonic()
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
 
+        assert time.monotonic() - start < 5
         await assert_all_returned(service.state["database"])
         assert await running_statements(state) == 0
         assert (await client.get("/gizmos")).json()["items"] == []

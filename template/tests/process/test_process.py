@@ -96,6 +96,7 @@ def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
             # {% endif %}
             eventually(lambda: service.get("/gizmos").headers.get("connection") == "close")
             eventually(lambda: not service.listens())
+            time.sleep(0.3)
             request.sendall(BODY)
             answer = request.recv(1024)
         exit_code = service.ends_with()
