@@ -3,6 +3,7 @@
     migrate.py rename OLD NEW                  a file or folder of the service has a new name
     migrate.py rename-question OLD NEW         a question has a new name
     migrate.py rename-choice QUESTION OLD NEW  an answer to a question is spelled anew
+    migrate.py decline QUESTION FOLDER...      a yes is a no where the owner has deleted the folders
     migrate.py keep-edited                     no file that the owner has edited is deleted
 
 Each is run at both stages of an update, before and after the merge, and does its part at the
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 ANSWERS_FILE = ".copier-answers.yml"
+MIGRATIONS = "migrations/versions/*.py"
 MARKERS = ("before updating", "last update", "after updating")
 """What Copier calls the three sides of a conflict."""
 
@@ -157,6 +159,15 @@ def rename_choice(stage: str, question: str, old: str, new: str) -> None:
         write_answers(answers)
 
 
+def decline(stage: str, question: str, *folders: str) -> None:
+    """Answer no for an owner who has deleted what a yes renders, or new files of it would come."""
+    answers = current_answers()
+    left = paths("ls-files", "-z", "--", *(folder.format_map(answers) for folder in folders))
+    if stage == "before" and not left and answers.get(question, True):
+        answers[question] = False
+        write_answers(answers)
+
+
 def current_answers() -> dict[str, Any]:
     """Return the answers as the migrations before this one have left them."""
     answers: dict[str, Any] = yaml.safe_load(Path(ANSWERS_FILE).read_text("utf-8"))
@@ -169,11 +180,11 @@ def write_answers(answers: dict[str, Any]) -> None:
 
 
 def keep_edited(stage: str) -> None:
-    """Bring back deleted files that the owner had edited, each as a conflict.
+    """Bring back deleted files that the owner had edited, and migrations, each as a conflict.
 
     Copier deletes what the new version or the new answers do not render, edited or not. To Git
     such a file is one that they have deleted and we have changed: `git add` keeps it, `git rm`
-    lets it go.
+    lets it go. A database that has a migration cannot be migrated any more without it.
     """
     deleted = paths("ls-files", "-z", "--deleted") if stage == "after" else set()
     if not deleted:
@@ -184,10 +195,11 @@ def keep_edited(stage: str) -> None:
             rendered = last_version / path
             base = rendered.read_bytes() if rendered.is_file() else None
             ours = git("cat-file", "blob", f":./{path}")
-            if base != ours:
+            if base != ours or PurePosixPath(path).match(MIGRATIONS):
                 git("checkout-index", "--", path)
                 mark_conflict(path, base, ours, None)
-                tell(f"kept {path}, which you have changed and the template has dropped")
+                why = "you have changed" if base != ours else "a database may have"
+                tell(f"kept {path}, which {why} and the template has dropped")
 
 
 def mark_conflict(path: str, *sides: bytes | None) -> None:
@@ -207,6 +219,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rename": rename,
     "rename-question": rename_question,
     "rename-choice": rename_choice,
+    "decline": decline,
     "keep-edited": keep_edited,
 }
 

@@ -15,10 +15,10 @@ from tests.helpers.template import QUESTIONS, checked
 from tests.helpers.tree import expected_files
 
 
-def test_there_are_48_variants_and_each_answer_is_offered() -> None:
-    every = variants.full()
+def test_each_variant_has_a_name_and_each_answer_is_offered() -> None:
+    every = variants.every()
 
-    assert len(every) == len({str(variant) for variant in every}) == 48
+    assert len(every) == len({str(variant) for variant in every}) == 96
     assert str(every[0]) == "asyncpg-httpx2-orjson-health"
     for option, answers in variants.OPTIONS.items():
         question = QUESTIONS[option]
@@ -27,19 +27,30 @@ def test_there_are_48_variants_and_each_answer_is_offered() -> None:
         assert next(iter(answers.values())) == question["default"]
 
 
+def test_all_are_tested_with_the_example_and_few_without_it() -> None:
+    tested = variants.full()
+    without = [variant for variant in tested if str(variant).endswith("-noexample")]
+
+    assert len(tested) - len(without) == 48
+    assert 12 <= len(without) <= 14
+    assert set().union(*(variant.pairs for variant in tested)) == set().union(
+        *(variant.pairs for variant in variants.every())
+    )
+
+
 def test_the_pairwise_subset_is_small_and_has_every_pair() -> None:
     few = variants.pairwise()
 
     assert len(few) <= 14
     assert few == variants.pairwise()
     assert set().union(*(variant.pairs for variant in few)) == set().union(
-        *(variant.pairs for variant in variants.full())
+        *(variant.pairs for variant in variants.every())
     )
 
 
 def test_variants_are_selected_by_name() -> None:
     assert list(map(str, variants.select("default"))) == ["asyncpg-httpx2-orjson-health"]
-    named = "asyncmy-none-json-nohealth,psycopg-aiohttp-orjson-health"
+    named = "asyncmy-none-json-nohealth-noexample,psycopg-aiohttp-orjson-health"
     assert ",".join(map(str, variants.select(named))) == named
     with pytest.raises(ValueError, match="no variant 'oracle'"):
         variants.select("oracle")
@@ -89,6 +100,12 @@ def test_what_only_looks_like_jinja_is_not(text: str) -> None:
         ({"orjson": False}, "pyproject.toml", '"orjson>=3"'),
         ({"health_checks": False}, "README.md", "/health/live"),
         ({"health_checks": False}, "src/desk/x.py", "readiness"),
+        ({"example": False}, "README.md", "Copy the form of `orders/`"),
+        ({"example": False}, "tests/users/__init__.py", ""),
+        ({"example": False}, "tests/test_x.py", 'await client.get("/users")'),
+        ({"example": False}, "src/desk/x.py", "from .models import User"),
+        ({"example": False}, "scripts/dev.py", "OrderCreate(item=item)"),
+        ({"example": False}, "scripts/dev.py", "asyncio.run(seed(settings))"),
     ],
     ids=str,
 )
@@ -106,6 +123,17 @@ def test_words_of_options_that_are_on_are_let_be(tmp_path: Path) -> None:
     }
 
     assert not leftovers(service(tmp_path, files))
+
+
+def test_words_that_the_example_has_not_made_up_are_let_be(tmp_path: Path) -> None:
+    files = {
+        "src/desk/x.py": "# in the order of ids, not the users' own\nstatement.order_by(id)",
+        "README.md": "# Order Desk",
+        "docs/patterns.md": "select(User.id)",
+        "scripts/x.py": "command(user=user)",
+    }
+
+    assert not leftovers(service(tmp_path, files, example=False))
 
 
 def test_words_of_docker_and_the_server_are_let_be(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from tests.helpers.updates import (
 PAGES = "src/order_desk/pages.py"
 PAGING = "src/order_desk/paging.py"
 HEALTH = "src/order_desk/health/endpoints.py"
+MIGRATION = "src/order_desk/migrations/versions/0001_users_and_orders.py"
+USERS = "src/order_desk/users"
 LINES = "".join(f"{number} = {number}\n" for number in range(40))
 
 
@@ -32,7 +34,10 @@ def template(tmp_path: Path) -> Path:
     folder = tmp_path / "template"
     folder.mkdir()
     package = copy_questionnaire(folder) / "template" / "src" / "{{ package_name }}"
-    for file in ("pages.py", "health/endpoints.py", "users/models.py", "users/service.py"):
+    for file in (
+        *("pages.py", "health/endpoints.py", "users/models.py", "users/service.py"),
+        "migrations/versions/0001_users_and_orders.py",
+    ):
         (package / file).parent.mkdir(parents=True, exist_ok=True)
         (package / file).write_text(LINES, "utf-8")
     return commit_all(folder, tag="v1.0.0")
@@ -197,6 +202,36 @@ def test_a_file_that_new_answers_leave_out_is_kept_as_a_conflict(
 
     assert conflicts(service) == {HEALTH}
     assert (service / HEALTH).read_text().startswith("0 = 'mine'\n")
+
+
+def test_a_migration_is_kept_as_a_conflict(
+    template: Path, service: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    release(template)
+
+    update(service, example=False)
+
+    assert conflicts(service) == {MIGRATION}
+    assert git(service, "status", "--short", MIGRATION) == f"UD {MIGRATION}\n"
+    assert f"kept {MIGRATION}, which a database may have" in capfd.readouterr().err
+    assert not (service / USERS).exists()
+
+
+@pytest.mark.parametrize(("deleted", "left"), [(USERS, False), (f"{USERS}/models.py", True)])
+def test_an_option_is_declined_by_deleting_all_of_it(
+    template: Path, service: Path, deleted: str, *, left: bool
+) -> None:
+    git(service, "rm", "-r", deleted, MIGRATION)
+    commit_all(service)
+    (template / "template/src/{{ package_name }}/users/new.py").write_text(LINES, "utf-8")
+    release(template)
+
+    update(service)
+
+    assert answers_of(service)["example"] is left
+    assert (service / USERS / "new.py").exists() == left
+    assert not (service / deleted).exists()
+    assert not conflicts(service)
 
 
 @pytest.mark.parametrize(("settle", "left"), [("add", True), ("rm", False)])

@@ -20,6 +20,7 @@ DEFAULTS = {
     "http_client": "httpx2",
     "orjson": True,
     "health_checks": True,
+    "example": True,
     "concurrent_requests": 20,
     "queries_per_request": 2,
     "workers": 2,
@@ -95,7 +96,7 @@ def test_every_choice_can_be_reached_by_arrows(
     assert recorded(tmp_path / "order-desk")[question] == answer
 
 
-@pytest.mark.parametrize("question", ["orjson", "health_checks"])
+@pytest.mark.parametrize("question", ["orjson", "health_checks", "example"])
 def test_every_option_can_be_declined(questionnaire: Path, tmp_path: Path, question: str) -> None:
     interview(questionnaire, tmp_path / "order-desk", script(**{question: "n"}))
 

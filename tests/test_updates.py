@@ -11,7 +11,13 @@ import pytest
 
 from tests.helpers.git import commit_all, git
 from tests.helpers.leftovers import leftovers
-from tests.helpers.owner import DELETED, EXAMPLE, remove_example, work_on
+from tests.helpers.owner import (
+    DELETED,
+    EXAMPLE,
+    remove_example,
+    remove_example_of_1_0_0,
+    work_on,
+)
 from tests.helpers.releases import (
     ADDED,
     DROPPED,
@@ -100,20 +106,48 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_the_owners(
 
 @pytest.mark.parametrize("version", [*RELEASES, PREVIOUS])
 def test_a_deleted_example_stays_deleted(releases: Path, tmp_path: Path, version: str) -> None:
+    """New files of it do not come either, and what is left has a suite that is green."""
     if version in RELEASES:
         require_history()
     service = tmp_path / "desk"
-    copy_service(releases, service, vcs_ref=f"v{version}", project_name="Order Desk")
-    commit_all(remove_example(service))
+    answers = {"project_name": "Order Desk", "database_driver": "aiosqlite"}
+    copy_service(releases, service, vcs_ref=f"v{version}", **answers)
+    remove = remove_example_of_1_0_0 if version == "1.0.0" else remove_example
+    commit_all(remove(service))
 
     update(service)
 
+    assert not conflicts(service)
+    assert answers_of(service)["example"] is False
     assert not [path for path in EXAMPLE if (service / path).exists()]
-    main = (service / "src/order_desk/main.py").read_text()
-    assert not {"    users,", "    orders,"} & set(main.splitlines())
-    if version == PREVIOUS:
-        assert not conflicts(service)
-        assert not main.startswith('"""Once: ')
+    assert not leftovers(describe(service))
+    assert not (service / "src/order_desk/main.py").read_text().startswith('"""Once: ')
+    run_suite(service)
+
+
+USERS = "src/order_desk/users/schemas.py"
+MIGRATION = "src/order_desk/migrations/versions/0001_users_and_orders.py"
+
+
+@pytest.mark.parametrize(("old", "flagged"), [(True, {USERS, MIGRATION}), (False, set())])
+def test_the_example_can_be_declined_and_asked_for_later(
+    releases: Path, tmp_path: Path, *, old: bool, flagged: set[str]
+) -> None:
+    service, anew = tmp_path / "old", tmp_path / "new"
+    for folder, example in ((service, old), (anew, not old)):
+        answers = {"project_name": "Order Desk", "example": example}
+        copy_service(releases, folder, vcs_ref=f"v{NEWEST}", **answers)
+        for file in ("src/order_desk/problems.py", ".gitignore", *({USERS} if example else ())):
+            with (folder / file).open("a") as edited:
+                edited.write("\n# mine\n")
+        commit_all(folder)
+
+    update(service, example=not old)
+
+    assert conflicts(service) == flagged
+    assert without(tree(service), flagged) == without(tree(anew), {USERS} - flagged) | (
+        {} if old else {USERS: tree(service)[USERS]}
+    )
 
 
 @pytest.mark.parametrize(

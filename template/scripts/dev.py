@@ -16,7 +16,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,31 +25,27 @@ import uvicorn
 from alembic import command
 from alembic.config import Config
 from pydantic_settings import BaseSettings, SettingsConfigDict
-# {% if database_driver == "aiosqlite" %}
-from sqlalchemy import select
-# {% else %}
-from sqlalchemy import URL, select, text
+# {% if database_driver != "aiosqlite" %}
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 # {% endif %}
 
 from {{ package_name }}.__main__ import listen
-from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.preflight import verify_database
-from {{ package_name }}.models import User
-from {{ package_name }}.orders.schemas import OrderCreate
-from {{ package_name }}.orders.service import OrderService
-from {{ package_name }}.settings import Settings, load_settings
-from {{ package_name }}.users.schemas import UserCreate
-from {{ package_name }}.users.service import UserService
-# {% if postgresql %}
+from {{ package_name }}.settings import load_settings
+# {% if example or database_driver != "aiosqlite" %}
 
+# {% endif %}
+# {% if postgresql %}
 from scripts.embedded import NoServerError
 from scripts.postgres import running_server
 # {% elif database_driver == "asyncmy" %}
-
 from scripts.embedded import NoServerError
 from scripts.mariadb import running_server
+# {% endif %}
+# {% if example %}
+from scripts.seed import seed
 # {% endif %}
 
 PROJECT = Path(__file__).parent.parent
@@ -57,13 +53,6 @@ PROJECT = Path(__file__).parent.parent
 
 DATABASE = "{{ package_name }}"
 # {% endif %}
-
-SEED: Sequence[tuple[UserCreate, Sequence[str]]] = (
-    (UserCreate(email="ada@example.com", full_name="Ada Lovelace"), ["Analytical engine"]),
-    (UserCreate(email="grace@example.com", full_name="Grace Hopper"), ["Compiler", "Moth"]),
-    (UserCreate(email="alan@example.com", full_name="Alan Turing"), []),
-)
-"""Users and what they order, for a table without users."""
 
 
 class Given(BaseSettings):
@@ -90,7 +79,9 @@ def main() -> None:
         listen(settings).close()
         asyncio.run(verify_database(settings))
         command.upgrade(Config(toml_file=PROJECT / "pyproject.toml"), "head")
+        # {% if example %}
         asyncio.run(seed(settings))
+        # {% endif %}
         print(f"API documentation: http://{settings.host}:{settings.port}/docs")
         uvicorn.run(
             "{{ package_name }}.main:app",
@@ -156,18 +147,6 @@ async def create_database(server: URL) -> None:
         # {% endif %}
     await engine.dispose()
 # {% endif %}
-
-
-async def seed(settings: Settings) -> None:
-    """Store some users and orders where there are no users."""
-    async with Database.open(settings) as database, database.write() as session:
-        if await session.scalar(select(User.id).limit(1)):
-            return
-        users, orders = UserService(session), OrderService(session)
-        for new_user, items in SEED:
-            user = await users.create(new_user)
-            for item in items:
-                await orders.create(user.id, OrderCreate(item=item))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
+import asyncio
 # {% if http_client == "httpx2" %}
 import ssl
 # {% endif %}
@@ -19,11 +20,13 @@ from fastapi import APIRouter, FastAPI
 from sqlalchemy import delete
 from starlette.types import Receive, Scope, Send
 
+from {{ package_name }} import main
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.main import create_app, register
 from {{ package_name }}.models import METADATA
 from {{ package_name }}.settings import Settings
 
+from tests import sample
 from tests.databases import provide_database
 from tests.guards import watching
 
@@ -62,11 +65,20 @@ def _certificates_read_once() -> Iterator[None]:
 
 
 # {% endif %}
+@pytest.fixture(scope="session", autouse=True)
+def _sample_routes() -> Iterator[None]:
+    """The application has the routes of the tests' own resource, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(main, "ROUTERS", (*main.ROUTERS, sample.router))
+        yield
+
+
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
     with provide_database() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
         command.upgrade(alembic_config(), "head")
+        asyncio.run(sample.create_tables(url))
         yield url
 
 
@@ -119,7 +131,7 @@ async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
     yield service.state
     async with service.state["database"].write() as session:
-        for table in reversed(METADATA.sorted_tables):
+        for table in reversed([*METADATA.sorted_tables, *sample.METADATA.sorted_tables]):
             await session.execute(delete(table))
 
 

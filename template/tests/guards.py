@@ -22,6 +22,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 import {{ package_name }}
 
 PACKAGE = str(Path({{ package_name }}.__file__).parent)
+IMPORT = "<frozen importlib._bootstrap>"
 
 SHARED_SESSION = "a session is used by two tasks: docs/patterns.md#one-session-per-task"
 BLOCKED_LOOP = "the event loop is blocked: docs/patterns.md#blocking-call"
@@ -69,6 +70,8 @@ def _called_by_service() -> bool:
     frame = sys._getframe()
     while frame.f_back:
         frame = frame.f_back
+        if frame.f_code.co_filename == IMPORT:  # which reads files, but once
+            return False
         if frame.f_code.co_filename.startswith(PACKAGE):
             return True
     return False

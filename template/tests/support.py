@@ -1,21 +1,29 @@
 """What several tests need."""
 
-from typing import Any
+import asyncio
+import time
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import httpx2
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-ADA = {"email": "ada@example.com", "full_name": "Ada Lovelace"}
+T = TypeVar("T")
+
+GIZMO = {"name": "Orrery", "note": "It shows the planets."}
 
 
-async def create_user(client: httpx2.AsyncClient, **fields: str) -> dict[str, Any]:
-    response = await client.post("/users", json=ADA | fields)
+async def create_gizmo(client: httpx2.AsyncClient, **fields: str) -> dict[str, Any]:
+    response = await client.post("/gizmos", json=GIZMO | fields)
     assert response.status_code == 201, response.text
-    user: dict[str, Any] = response.json()
-    return user
+    gizmo: dict[str, Any] = response.json()
+    return gizmo
 
 
-async def create_users(client: httpx2.AsyncClient, count: int) -> list[dict[str, Any]]:
-    return [await create_user(client, email=f"user{number}@example.com") for number in range(count)]
+async def create_gizmos(client: httpx2.AsyncClient, count: int) -> list[dict[str, Any]]:
+    return [await create_gizmo(client, name=f"Gizmo {number}") for number in range(count)]
 
 
 def assert_problem(response: httpx2.Response, status: int, kind: str) -> dict[str, Any]:
@@ -33,3 +41,35 @@ def bad_fields(response: httpx2.Response) -> list[str]:
     """Return the names of the fields that a validation problem complains of."""
     body = assert_problem(response, 422, "validation-error")
     return [error["field"] for error in body["errors"]]
+
+
+@contextmanager
+def statements(engine: AsyncEngine) -> Iterator[list[Any]]:
+    """Collect the parameters of each statement of an engine."""
+    seen: list[Any] = []
+
+    def note(_connection: object, _cursor: object, _sql: str, parameters: Any, *_: object) -> None:
+        seen.append(parameters)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+
+async def longest_turn(work: Awaitable[T]) -> tuple[T, float]:
+    """Return what comes of the work, and the seconds that it kept the event loop at most."""
+    longest = 0.0
+
+    async def watch() -> None:
+        nonlocal longest
+        while True:
+            start = time.thread_time()
+            await asyncio.sleep(0)
+            longest = max(longest, time.thread_time() - start)
+
+    watching = asyncio.ensure_future(watch())
+    result = await work
+    watching.cancel()
+    return result, longest

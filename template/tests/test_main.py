@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from {{ package_name }} import main
-from {{ package_name }}.main import ROUTERS, create_app, register
+from {{ package_name }}.main import create_app, register
 from {{ package_name }}.problems import PROBLEM_RESPONSES
 from {{ package_name }}.settings import Settings
 
@@ -20,7 +20,7 @@ def test_registered_routes_are_those_of_the_routers(settings: Settings) -> None:
     included = FastAPI(
         responses=PROBLEM_RESPONSES, generate_unique_id_function=lambda route: route.name
     )
-    for router in ROUTERS:
+    for router in main.ROUTERS:
         included.include_router(router)
 
     assert described(create_app(settings)) == described(included)
@@ -33,7 +33,7 @@ def test_routes_are_registered_flat(settings: Settings) -> None:
 
 
 def test_each_route_declares_its_model() -> None:
-    for router in ROUTERS:
+    for router in main.ROUTERS:
         for route in router.routes:
             assert isinstance(route, APIRoute)
             assert route.response_model or route.status_code == 204, route.path
@@ -42,7 +42,7 @@ def test_each_route_declares_its_model() -> None:
 def test_overrides_and_body_limits_reach_registered_routes(settings: Settings) -> None:
     app = create_app(settings)
 
-    (route,) = [route for route in app.routes if getattr(route, "path", "") == "/users/bulk"]
+    (route,) = [route for route in app.routes if getattr(route, "path", "") == "/gizmos/bulk"]
 
     assert isinstance(route, APIRoute)
     assert route.dependency_overrides_provider is app

@@ -14,32 +14,32 @@ from {{ package_name }}.middleware import (
     LoggingMiddleware,
 )
 from {{ package_name }}.settings import Settings
-from {{ package_name }}.users.service import UserQueries
 
 from tests.conftest import MakeClient
+from tests.sample import GizmoQueries
 from tests.support import assert_problem
 
 
 async def test_a_valid_request_id_is_kept(client: httpx2.AsyncClient) -> None:
-    response = await client.get("/users", headers={"X-Request-ID": "Trace_1.2-3"})
+    response = await client.get("/gizmos", headers={"X-Request-ID": "Trace_1.2-3"})
 
     assert response.headers["X-Request-ID"] == "Trace_1.2-3"
 
 
 @pytest.mark.parametrize("given", [b"", b"a b", b"x" * 129, b'"', b"\xe9", b"a\tb", b"<script>"])
 async def test_any_other_request_id_is_replaced(client: httpx2.AsyncClient, given: bytes) -> None:
-    response = await client.get("/users", headers=[(b"X-Request-ID", given)])
+    response = await client.get("/gizmos", headers=[(b"X-Request-ID", given)])
 
     assert len(response.headers["X-Request-ID"]) == 32
 
 
 async def test_each_request_has_an_id_of_its_own(client: httpx2.AsyncClient) -> None:
-    ids = {(await client.get("/users")).headers["X-Request-ID"] for _ in range(3)}
+    ids = {(await client.get("/gizmos")).headers["X-Request-ID"] for _ in range(3)}
 
     assert len(ids) == 3
 
 
-@pytest.mark.parametrize("path", ["/users", "/nowhere", "/users/no-uuid"])
+@pytest.mark.parametrize("path", ["/gizmos", "/nowhere", "/gizmos/no-uuid"])
 async def test_every_response_tells_its_time(client: httpx2.AsyncClient, path: str) -> None:
     response = await client.get(path)
 
@@ -49,8 +49,8 @@ async def test_every_response_tells_its_time(client: httpx2.AsyncClient, path: s
 
 async def test_browsers_are_allowed_by_their_origin(make_client: MakeClient) -> None:
     async with make_client(cors_origins="https://a.test, https://b.test") as client:
-        allowed = await client.get("/users", headers={"Origin": "https://b.test"})
-        refused = await client.get("/users", headers={"Origin": "https://c.test"})
+        allowed = await client.get("/gizmos", headers={"Origin": "https://b.test"})
+        refused = await client.get("/gizmos", headers={"Origin": "https://c.test"})
 
     assert allowed.headers["access-control-allow-origin"] == "https://b.test"
     assert "X-Request-ID" in allowed.headers["access-control-expose-headers"]
@@ -77,22 +77,22 @@ def test_the_middleware_is_in_order(settings: Settings) -> None:
 async def test_a_request_is_logged_with_its_id(
     client: httpx2.AsyncClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    await client.get("/users?secret=1", headers={"X-Request-ID": "find-me"})
+    await client.get("/gizmos?secret=1", headers={"X-Request-ID": "find-me"})
     OUTPUT.drain()
 
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     (line,) = [line for line in lines if line["event"] == "request"]
     assert (line["request_id"], line["method"], line["status"]) == ("find-me", "GET", 200)
-    assert line["path"] == "/users"
+    assert line["path"] == "/gizmos"
     assert line["milliseconds"] > 0
 
 
 async def test_a_draining_process_asks_clients_to_leave(
     client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await client.get("/users")
+    before = await client.get("/gizmos")
     monkeypatch.setattr(state["drain"], "draining", True)
-    after = await client.get("/users")
+    after = await client.get("/gizmos")
 
     assert "connection" not in before.headers
     assert after.headers["connection"] == "close"
@@ -110,9 +110,9 @@ async def test_a_request_over_its_budget_is_ended(
             cancelled.set()
             raise
 
-    monkeypatch.setattr(UserQueries, "page", wait)
+    monkeypatch.setattr(GizmoQueries, "page", wait)
     async with make_client(request_timeout=0.05) as client:
-        response = await client.get("/users")
+        response = await client.get("/gizmos")
 
     assert_problem(response, 504, "deadline-exceeded")
     assert cancelled.is_set()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, get_args
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -15,8 +16,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from sqlalchemy import event, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from {{ package_name }} import logs
 from {{ package_name }}.database.base import Base
@@ -29,18 +29,21 @@ from {{ package_name }}.health.readiness import Readiness
 # {% endif %}
 from {{ package_name }}.lifespan import State, open_state
 from {{ package_name }}.main import ROUTERS
-from {{ package_name }}.models import Order, User
+from {{ package_name }}.pagination import START
 from {{ package_name }}.settings import Settings
 # {% if http_client != "none" %}
 from {{ package_name }}.upstream.client import UpstreamClient
 # {% endif %}
-from {{ package_name }}.users.repository import UserRepository
 
 from tests.conftest import MakeClient
 from tests.guards import BLOCKED_LOOP, SHARED_SESSION
-from tests.support import ADA, create_user, create_users
+from tests.sample import Cog, Gizmo, GizmoRepository
+from tests.sample import router as sample
+from tests.support import GIZMO, create_gizmo, create_gizmos, statements
 
-ROUTES = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+ROUTES = [
+    route for router in (*ROUTERS, sample) for route in router.routes if isinstance(route, APIRoute)
+]
 
 
 def dependants(dependant: Dependant) -> Iterator[Dependant]:
@@ -78,7 +81,7 @@ async def test_a_failing_commit_is_not_answered_as_success(client: httpx2.AsyncC
 
     event.listen(Session, "before_commit", fail)
     try:
-        response = await client.post("/users", json=ADA)
+        response = await client.post("/gizmos", json=GIZMO)
     finally:
         event.remove(Session, "before_commit", fail)
 
@@ -86,62 +89,51 @@ async def test_a_failing_commit_is_not_answered_as_success(client: httpx2.AsyncC
 
 
 async def test_what_was_written_can_be_read_after_the_commit(state: State) -> None:
-    user = User(**ADA)
+    gizmo = Gizmo(**GIZMO)
     async with state["database"].write() as session:
-        session.add(user)
+        session.add(gizmo)
 
-    assert user.email == ADA["email"]
+    assert gizmo.name == GIZMO["name"]
 
 
 async def test_a_repository_leaves_the_commit_to_others(state: State) -> None:
     async def write_and_fail() -> None:
         async with state["database"].write() as session:
-            users = UserRepository(session)
-            user = await users.add(User(**ADA))
-            await users.add_many([ADA | {"email": "eve@example.com"}])
-            await users.delete(user.id)
+            gizmos = GizmoRepository(session)
+            gizmo = await gizmos.add(Gizmo(**GIZMO))
+            await gizmos.add_many([GIZMO | {"name": "Second"}])
+            await gizmos.delete(gizmo.id)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await write_and_fail()
 
     async with state["database"].read() as session:
-        assert await session.scalar(select(func.count()).select_from(User)) == 0
+        assert await session.scalar(select(func.count()).select_from(Gizmo)) == 0
 
 
-@asynccontextmanager
-async def statements(engine: AsyncEngine) -> AsyncIterator[list[Any]]:
-    """Collect the parameters of each statement of an engine."""
-    seen: list[Any] = []
-
-    def note(_connection: object, _cursor: object, _sql: str, parameters: Any, *_: object) -> None:
-        seen.append(parameters)
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(engine.sync_engine, "before_cursor_execute", note)
-
-
-async def test_orders_are_loaded_for_the_whole_page(
+async def test_what_is_asked_for_is_loaded_for_the_whole_page(
     client: httpx2.AsyncClient, state: State
 ) -> None:
-    for user in await create_users(client, 3):
-        await client.post(f"/users/{user['id']}/orders", json={"item": "Gears"})
+    gizmos = await create_gizmos(client, 3)
+    async with state["database"].write() as session:
+        session.add_all(Cog(gizmo_id=UUID(gizmo["id"])) for gizmo in gizmos)
 
-    async with statements(state["database"].read_engine) as seen:
-        page = (await client.get("/users", params={"include": "orders"})).json()
+    with statements(state["database"].read_engine) as seen:
+        async with state["database"].read() as reader:
+            page = await GizmoRepository(reader).page(
+                after=START, limit=3, options=[selectinload(Gizmo.cogs)]
+            )
 
-    assert [len(user["orders"]) for user in page["items"]] == [1, 1, 1]
+    assert [len(gizmo.cogs) for gizmo in page] == [1, 1, 1]
     assert len(seen) == 2
 
 
 async def test_bulk_rows_come_in_chunks(client: httpx2.AsyncClient, state: State) -> None:
-    users = [ADA | {"email": f"user{number}@example.com"} for number in range(2 * CHUNK_ROWS + 1)]
+    gizmos = [GIZMO | {"name": f"Gizmo {number}"} for number in range(2 * CHUNK_ROWS + 1)]
 
-    async with statements(state["database"].write_engine) as seen:
-        await client.post("/users/bulk", json={"users": users})
+    with statements(state["database"].write_engine) as seen:
+        await client.post("/gizmos/bulk", json={"gizmos": gizmos})
 
     chunks = [len(rows) for rows in seen if isinstance(rows, list)]
     assert CHUNK_ROWS <= 1_000
@@ -225,10 +217,10 @@ async def test_a_session_in_two_tasks_is_noticed(
     @router.get("/twice")
     async def twice(session: ReadSessionDep) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(session.execute(select(Order)))
+            group.create_task(session.execute(select(Cog)))
 
     async with make_client(router) as client:
-        await create_user(client)
+        await create_gizmo(client)
         assert not watched
         await client.get("/twice")
 

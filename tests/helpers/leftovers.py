@@ -16,12 +16,28 @@ DRIVERS = {
     "asyncmy": r"asyncmy|mysql|mariadb",
 }
 
+OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
+    "orjson": (r"orjson", ""),
+    # `--health-cmd` and healthcheck.sh are Docker's, of a database that CI starts, and
+    # `worker_healthcheck` is the server's, of its own processes.
+    "health_checks": (
+        r"(?<!--)\bhealth(?!check\.sh)|(?<!worker)_health|readiness|liveness|\bprobe",
+        "",
+    ),
+    # Samples in docs/ and rules/ go on speaking of users and orders.
+    "example": (
+        r"\busers/|\borders/|/users\b|/orders\b|(?-i:\b(User|Order)s?([A-Z]|\b(?! )))|\bseed",
+        ("src/", "tests/", "scripts/", "README.md"),
+    ),
+}
+"""What a yes or no leaves out: a pattern of words, and where they must not be."""
+
 # The answers file names the options by right.
 EXEMPT = frozenset({".copier-answers.yml"})
 
 
-def forbidden(answers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield (pattern of words, where they must not be: a prefix of the file's path)."""
+def forbidden(answers: Mapping[str, Any]) -> Iterator[tuple[str, str | tuple[str, ...]]]:
+    """Yield (pattern of words, where they must not be: what the file's path begins with)."""
     for driver, words in DRIVERS.items():
         if driver != answers["database_driver"]:
             yield words, ""
@@ -33,12 +49,9 @@ def forbidden(answers: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield r"httpx", "src/"  # every service is tested with httpx2
     if answers["http_client"] == "none":
         yield r"upstream|outbound", ""
-    if not answers["orjson"]:
-        yield r"orjson", ""
-    if not answers["health_checks"]:
-        # `--health-cmd` and healthcheck.sh are Docker's, of a database that CI starts, and
-        # `worker_healthcheck` is the server's, of its own processes.
-        yield r"(?<!--)\bhealth(?!check\.sh)|(?<!worker)_health|readiness|liveness|\bprobe", ""
+    for option, found in OPTIONAL.items():
+        if not answers[option]:
+            yield found
 
 
 def leftovers(service: Service) -> list[str]:

@@ -1,8 +1,11 @@
 """What the owner of a service has done to it, without a thought for the template."""
 
+import re
 import shutil
+import sys
 from pathlib import Path
 
+from tests.helpers.service import run
 from tests.helpers.updates import substitute
 
 DELETED = (".github/workflows/ci.yml", "tests/orders/test_orders.py")
@@ -143,23 +146,56 @@ EXAMPLE = (
     "src/order_desk/users",
     "src/order_desk/orders",
     "src/order_desk/migrations/versions/0001_users_and_orders.py",
+    "scripts/seed.py",
     "tests/users",
     "tests/orders",
 )
 """What an owner deletes who has no use for the example."""
 
+WIRING = ("src/order_desk/main.py", "src/order_desk/models.py", "scripts/dev.py")
+"""Where the example is imported."""
+
+IMPORT = re.compile(
+    r"^from (?:\S*\.(?:users|orders)\.\w+|scripts\.seed) import (.+)\n", re.MULTILINE
+)
+
 
 def remove_example(service: Path) -> Path:
     """Delete the example as the service's README tells, and leave that uncommitted."""
+    delete_example(service)
+    for file in WIRING:
+        text = (service / file).read_text("utf-8")
+        names = [name.split()[-1] for line in IMPORT.findall(text) for name in line.split(", ")]
+        assert names, file
+        using = rf"^.*\b(?:{'|'.join(names)})\b.*\n"
+        text = re.sub(using, "", IMPORT.sub("", text), flags=re.MULTILINE)
+        (service / file).write_text(text, "utf-8")
+    for command in (("check", "--select=I", "--fix"), ("format",)):
+        run(sys.executable, "-m", "ruff", *command, "--no-cache", *WIRING, cwd=service)
+    return service
+
+
+def remove_example_of_1_0_0(service: Path) -> Path:
+    """Do so in a service of the first release on SQLite; it had the example's rows in dev.py."""
+    dev = service / "scripts/dev.py"
+    for pattern in (
+        r"^SEED: [\s\S]+?\n\"\"\".+\"\"\"\n\n\n",
+        r"^async def seed[\s\S]+?\n\n\n",
+        r"^        asyncio.run\(seed.*\n",
+        r"^from order_desk\.models.*\n",
+        r"^from order_desk\.database\.engine.*\n",
+    ):
+        substitute(dev, pattern, "")
+    substitute(dev, r", Sequence$", "")
+    substitute(dev, r"^from sqlalchemy import select\n", "")
+    substitute(dev, r"import Settings, load_settings", "import load_settings")
+    return remove_example(service)
+
+
+def delete_example(service: Path) -> None:
+    """Delete its files and folders."""
     for path in EXAMPLE:
         if (service / path).is_dir():
             shutil.rmtree(service / path)
         else:
-            (service / path).unlink()
-    for name in ("users", "orders"):
-        main = service / "src/order_desk/main.py"
-        substitute(main, rf"^from \.{name}\.endpoints import router as {name}\n", "")
-        substitute(main, rf"^    {name},\n", "")
-        substitute(service / "src/order_desk/models.py", rf"^from \.{name}\.models import .*\n", "")
-    substitute(service / "src/order_desk/models.py", r"^__all__ = .*\n\n", "")
-    return service
+            (service / path).unlink(missing_ok=True)

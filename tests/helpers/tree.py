@@ -48,26 +48,13 @@ COMMON = """
     src/{package}/migrations/__init__.py
     src/{package}/migrations/env.py
     src/{package}/migrations/script.py.mako
-    src/{package}/migrations/versions/0001_users_and_orders.py
     src/{package}/models.py
-    src/{package}/orders/__init__.py
-    src/{package}/orders/endpoints.py
-    src/{package}/orders/models.py
-    src/{package}/orders/repository.py
-    src/{package}/orders/schemas.py
-    src/{package}/orders/service.py
     src/{package}/pagination.py
     src/{package}/problems.py
     src/{package}/protocol.py
     src/{package}/schemas.py
     src/{package}/serialization.py
     src/{package}/settings.py
-    src/{package}/users/__init__.py
-    src/{package}/users/endpoints.py
-    src/{package}/users/models.py
-    src/{package}/users/repository.py
-    src/{package}/users/schemas.py
-    src/{package}/users/service.py
     src/{package}/watchdog.py
     tests/__init__.py
     tests/conftest.py
@@ -76,6 +63,7 @@ COMMON = """
     tests/database/test_gate.py
     tests/database/test_migrations.py
     tests/database/test_preflight.py
+    tests/database/test_repository.py
     tests/database/test_session.py
     tests/databases.py
     tests/faults/__init__.py
@@ -88,12 +76,12 @@ COMMON = """
     tests/faults/test_overload.py
     tests/faults/test_retries.py
     tests/guards.py
-    tests/orders/__init__.py
-    tests/orders/test_orders.py
     tests/process/__init__.py
+    tests/process/serve.py
     tests/process/service.py
     tests/process/test_drain.py
     tests/process/test_process.py
+    tests/sample.py
     tests/support.py
     tests/test_catalogue.py
     tests/test_lifespan.py
@@ -105,11 +93,10 @@ COMMON = """
     tests/test_problems.py
     tests/test_promises.py
     tests/test_protocol.py
+    tests/test_schemas.py
     tests/test_serialization.py
     tests/test_settings.py
     tests/test_watchdog.py
-    tests/users/__init__.py
-    tests/users/test_users.py
 """
 
 # Files that need answers: every answer named must be one of those listed.
@@ -164,6 +151,35 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         src/{package}/health/readiness.py
         tests/health/__init__.py
         tests/health/test_health.py
+        """,
+    ),
+    (
+        {"example": (True,)},
+        """
+        scripts/seed.py
+        src/{package}/migrations/versions/0001_users_and_orders.py
+        src/{package}/orders/__init__.py
+        src/{package}/orders/endpoints.py
+        src/{package}/orders/models.py
+        src/{package}/orders/repository.py
+        src/{package}/orders/schemas.py
+        src/{package}/orders/service.py
+        src/{package}/users/__init__.py
+        src/{package}/users/endpoints.py
+        src/{package}/users/models.py
+        src/{package}/users/repository.py
+        src/{package}/users/schemas.py
+        src/{package}/users/service.py
+        tests/orders/__init__.py
+        tests/orders/test_orders.py
+        tests/users/__init__.py
+        tests/users/test_users.py
+        """,
+    ),
+    (
+        {"example": (False,)},
+        """
+        src/{package}/migrations/versions/.gitkeep
         """,
     ),
 )

@@ -1,4 +1,4 @@
-"""The variants: every combination of the options, and a few that have every pair."""
+"""The variants: combinations of the options, and a few that have every pair."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "http_client": {"httpx2": "httpx2", "aiohttp": "aiohttp", "none": "none"},
     "orjson": {"orjson": True, "json": False},
     "health_checks": {"health": True, "nohealth": False},
+    "example": {"example": True, "noexample": False},
 }
 
 
@@ -26,7 +27,7 @@ class Variant:
     labels: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "-".join(self.labels)
+        return "-".join(self.labels).removesuffix("-example")
 
     @property
     def answers(self) -> dict[str, Any]:
@@ -42,7 +43,7 @@ class Variant:
         return set(combinations(enumerate(self.labels), 2))
 
 
-def full() -> list[Variant]:
+def every() -> list[Variant]:
     """Return every variant, the default first.
 
     The last option varies slowest: variants side by side differ in their dependencies, so workers
@@ -52,9 +53,20 @@ def full() -> list[Variant]:
     return [Variant(tuple(reversed(labels))) for labels in reversed_labels]
 
 
+def full() -> list[Variant]:
+    """Return every variant with the example, and without it few that have every pair."""
+    variants = every()
+    return [variant for variant in variants if variant.answers["example"]] + _few(
+        [variant for variant in variants if not variant.answers["example"]]
+    )
+
+
 def pairwise() -> list[Variant]:
     """Return few variants that between them have every pair of answers to two options."""
-    candidates = full()
+    return _few(full())
+
+
+def _few(candidates: list[Variant]) -> list[Variant]:
     uncovered = set().union(*(variant.pairs for variant in candidates))
     chosen = []
     while uncovered:
@@ -81,7 +93,7 @@ def select(expression: str) -> list[Variant]:
 
 
 def _named(names: Iterable[str]) -> Iterable[Variant]:
-    known = {str(variant): variant for variant in full()}
+    known = {str(variant): variant for variant in every()}
     for name in names:
         if name not in known:
             message = f"no variant {name!r}; there are full, pairwise, default, {', '.join(known)}"

@@ -28,7 +28,9 @@ from .middleware import (
     RequestIdMiddleware,
     TimingMiddleware,
 )
+# {% if example %}
 from .orders.endpoints import router as orders
+# {% endif %}
 from .problems import (
     PROBLEM_RESPONSES,
     Problem,
@@ -43,21 +45,33 @@ from .settings import Settings, load_settings
 # {% if http_client != "none" %}
 from .upstream.endpoints import router as upstream
 # {% endif %}
+# {% if example %}
 from .users.endpoints import router as users
+# {% endif %}
 
 MAX_BODY_BYTES = 1024 * 1024
 """The largest request body, unless a route sets a limit of its own."""
 
-ROUTERS = (
+# {% if example or (health_checks and http_client != "none") %}
+ROUTERS: tuple[APIRouter, ...] = (
     # {% if health_checks %}
     health,
     # {% endif %}
+    # {% if example %}
     users,
     orders,
+    # {% endif %}
     # {% if http_client != "none" %}
     upstream,
     # {% endif %}
 )
+# {% elif health_checks %}
+ROUTERS: tuple[APIRouter, ...] = (health,)
+# {% elif http_client != "none" %}
+ROUTERS: tuple[APIRouter, ...] = (upstream,)
+# {% else %}
+ROUTERS: tuple[APIRouter, ...] = ()
+# {% endif %}
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -1,9 +1,11 @@
 """All models, so that whoever imports this module knows every table."""
 
 from .database.base import Base
+# {% if example %}
 from .orders.models import Order
 from .users.models import User
 
 __all__ = ["Order", "User"]
+# {% endif %}
 
 METADATA = Base.metadata

@@ -21,14 +21,14 @@ from {{ package_name }}.database.dependencies import (
 from {{ package_name }}.database.driver import fault_of
 from {{ package_name }}.database.faults import Fault
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.models import User
 from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient
+from tests.sample import Gizmo
 # {% if database_driver == "aiosqlite" %}
-from tests.support import ADA, assert_problem, create_user
+from tests.support import GIZMO, assert_problem, create_gizmo
 # {% else %}
-from tests.support import ADA, assert_problem, create_user, create_users
+from tests.support import GIZMO, assert_problem, create_gizmo, create_gizmos
 # {% endif %}
 
 # {% if postgresql %}
@@ -63,18 +63,18 @@ async def test_a_statement_that_takes_too_long_is_stopped(
         response = await client.request(method, "/slow")
 
         assert_problem(response, 504, "statement-timeout")
-        assert (await client.get("/users")).status_code == 200
-        await create_user(client)
+        assert (await client.get("/gizmos")).status_code == 200
+        await create_gizmo(client)
 
 
 async def test_a_wait_for_a_lock_is_stopped(
     make_client: MakeClient, client: httpx2.AsyncClient, state: State
 ) -> None:
-    user = await create_user(client)
+    gizmo = await create_gizmo(client)
     async with make_client(lock_timeout=0.1) as other, state["database"].write() as session:
-        await session.execute(update(User).values(full_name="Locked"))
+        await session.execute(update(Gizmo).values(note="Locked"))
 
-        response = await other.patch(f"/users/{user['id']}", json={"full_name": "Waiting"})
+        response = await other.delete(f"/gizmos/{gizmo['id']}")
 
     assert_problem(response, 503, "lock-timeout")
     assert response.headers["retry-after"] == "1"
@@ -82,18 +82,18 @@ async def test_a_wait_for_a_lock_is_stopped(
 
 
 async def test_a_deadlock_is_known(client: httpx2.AsyncClient, state: State) -> None:
-    first, second = [UUID(user["id"]) for user in await create_users(client, 2)]
+    first, second = [UUID(gizmo["id"]) for gizmo in await create_gizmos(client, 2)]
     faults: list[Fault] = []
     both_locked = asyncio.Barrier(2)
 
     async def lock(*ids: UUID) -> None:
         try:
             async with state["database"].write() as session:
-                for user_id in ids:
+                for gizmo_id in ids:
                     await session.execute(
-                        update(User).where(User.id == user_id).values(full_name="Locked")
+                        update(Gizmo).where(Gizmo.id == gizmo_id).values(note="Locked")
                     )
-                    if user_id == ids[0]:
+                    if gizmo_id == ids[0]:
                         await both_locked.wait()
         except DBAPIError as error:
             faults.append(fault_of(error))
@@ -109,7 +109,7 @@ async def test_a_deadlock_is_known(client: httpx2.AsyncClient, state: State) -> 
 async def test_writers_queue(make_client: MakeClient) -> None:
     async with make_client() as client, make_client() as other, asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(writer.post("/users", json=ADA | {"email": f"{number}@example.com"}))
+            group.create_task(writer.post("/gizmos", json=GIZMO | {"name": f"Gizmo {number}"}))
             for number in range(20)
             for writer in (client if number % 2 else other,)
         ]
@@ -130,12 +130,12 @@ async def test_the_database_lets_readers_go_on(state: State) -> None:
 
 
 async def test_a_serialization_failure_is_known(client: httpx2.AsyncClient, state: State) -> None:
-    await create_user(client)
+    await create_gizmo(client)
     engine = state["database"].write_engine.execution_options(isolation_level="REPEATABLE READ")
-    rename = update(User).values(full_name="Renamed")
+    rename = update(Gizmo).values(note="Renamed")
 
     async with engine.connect() as connection:
-        await connection.execute(select(User))
+        await connection.execute(select(Gizmo))
         async with state["database"].write() as session:
             await session.execute(rename)
         with pytest.raises(DBAPIError) as error:
@@ -145,25 +145,25 @@ async def test_a_serialization_failure_is_known(client: httpx2.AsyncClient, stat
 # {% endif %}
 
 
-ORDER_OF_NOBODY = """
-    INSERT INTO orders (id, created_at, user_id, item, quantity)
-    SELECT id, created_at, '00000000000000000000000000000000', 'x', 1 FROM users
+COG_OF_NOTHING = """
+    INSERT INTO cogs (id, created_at, gizmo_id)
+    SELECT id, created_at, '00000000000000000000000000000000' FROM gizmos
 """
 
 
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
-        (ORDER_OF_NOBODY, Fault.INTEGRITY),
-        ("INSERT INTO users SELECT * FROM users", Fault.DUPLICATE),
-        ("INSERT INTO users (id) SELECT id FROM users", Fault.INTEGRITY),
+        (COG_OF_NOTHING, Fault.INTEGRITY),
+        ("INSERT INTO gizmos SELECT * FROM gizmos", Fault.DUPLICATE),
+        ("INSERT INTO gizmos (id) SELECT id FROM gizmos", Fault.INTEGRITY),
         ("SELECT * FROM nowhere", Fault.OTHER),
     ],
 )
 async def test_an_error_has_its_meaning(
     client: httpx2.AsyncClient, state: State, statement: str, fault: Fault
 ) -> None:
-    await create_user(client)
+    await create_gizmo(client)
 
     with pytest.raises(DBAPIError) as error:
         async with state["database"].write() as session:
@@ -175,15 +175,15 @@ async def test_an_error_has_its_meaning(
 async def test_ids_and_times_survive_the_round_trip(state: State) -> None:
     india = timezone(timedelta(hours=5, minutes=30))
     moment = datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=india)
-    user = User(**ADA, id=uuid4(), created_at=moment)
+    gizmo = Gizmo(**GIZMO, id=uuid4(), created_at=moment)
     async with state["database"].write() as session:
-        session.add(user)
+        session.add(gizmo)
 
     async with state["database"].read() as session:
-        read = await session.scalar(select(User))
+        read = await session.scalar(select(Gizmo))
 
     assert read is not None
-    assert read.id == user.id
+    assert read.id == gizmo.id
     assert read.created_at == moment
     assert read.created_at.utcoffset() == timedelta(0)
 # {% if not postgresql %}
@@ -192,24 +192,23 @@ async def test_ids_and_times_survive_the_round_trip(state: State) -> None:
 async def test_a_time_without_a_zone_is_refused(state: State) -> None:
     with pytest.raises(StatementError, match="naive"):
         async with state["database"].write() as session:
-            session.add(User(**ADA, created_at=datetime(2024, 2, 29)))  # noqa: DTZ001 - the case
+            session.add(Gizmo(**GIZMO, created_at=datetime(2024, 2, 29)))  # noqa: DTZ001 - the case
 # {% endif %}
 
 
 async def test_ids_sort_like_in_python(client: httpx2.AsyncClient, state: State) -> None:
     ids = [uuid4() for _ in range(50)]
     rows = [
-        {"id": user_id, "email": f"{user_id}@example.com", "full_name": "x", "created_at": NOW}
-        for user_id in ids
+        {"id": gizmo_id, "name": str(gizmo_id), "note": "x", "created_at": NOW} for gizmo_id in ids
     ]
     async with state["database"].write() as session:
-        await session.execute(insert(User), rows)
+        await session.execute(insert(Gizmo), rows)
 
-    first = (await client.get("/users", params={"limit": 30})).json()
+    first = (await client.get("/gizmos", params={"limit": 30})).json()
     params = {"limit": 30, "cursor": first["next_cursor"]}
-    second = (await client.get("/users", params=params)).json()
+    second = (await client.get("/gizmos", params=params)).json()
 
-    assert [UUID(user["id"]) for user in first["items"] + second["items"]] == sorted(ids)
+    assert [UUID(gizmo["id"]) for gizmo in first["items"] + second["items"]] == sorted(ids)
 
 
 NOW = datetime.now(UTC)

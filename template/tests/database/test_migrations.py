@@ -17,9 +17,12 @@ def _empty_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.usefixtures("database_url")
+@pytest.mark.usefixtures("_empty_database")
 def test_the_models_are_what_the_migrations_make() -> None:
-    command.check(alembic_config())
+    config = alembic_config()
+
+    command.upgrade(config, "head")
+    command.check(config)
 
 
 @pytest.mark.usefixtures("_empty_database")

@@ -11,36 +11,36 @@ from {{ package_name }}.database.dependencies import (
     WriteSessionDep,
 )
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.models import User
 from {{ package_name }}.problems import Conflict
 
 from tests.conftest import MakeClient
-from tests.support import ADA, assert_problem, create_user
+from tests.sample import Gizmo
+from tests.support import GIZMO, assert_problem, create_gizmo
 
 
-async def emails(state: State) -> list[str]:
+async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
-        return list(await session.scalars(select(User.email)))
+        return list(await session.scalars(select(Gizmo.name)))
 
 
 async def test_a_write_is_committed_at_the_end(state: State) -> None:
     async with state["database"].write() as session:
-        session.add(User(**ADA))
+        session.add(Gizmo(**GIZMO))
 
-    assert await emails(state) == [ADA["email"]]
+    assert await names(state) == [GIZMO["name"]]
 
 
 async def test_a_write_is_undone_by_an_error(state: State) -> None:
     async def write_and_fail() -> None:
         async with state["database"].write() as session:
-            session.add(User(**ADA))
+            session.add(Gizmo(**GIZMO))
             await session.flush()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         await write_and_fail()
 
-    assert await emails(state) == []
+    assert await names(state) == []
 
 
 async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state: State) -> None:
@@ -48,7 +48,7 @@ async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state
 
     @router.post("/refuse")
     async def refuse(session: WriteSessionDep) -> None:
-        session.add(User(**ADA))
+        session.add(Gizmo(**GIZMO))
         await session.flush()
         raise Conflict
 
@@ -56,33 +56,33 @@ async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state
         response = await client.post("/refuse")
 
     assert_problem(response, 409, "conflict")
-    assert await emails(state) == []
+    assert await names(state) == []
 
 
 async def test_the_database_refuses_to_write_in_a_read_session(state: State) -> None:
     async with state["database"].read() as session:
         with pytest.raises(DBAPIError):
-            await session.execute(insert(User), [ADA])
+            await session.execute(insert(Gizmo), [GIZMO])
 
-    assert await emails(state) == []
+    assert await names(state) == []
 
 
 async def test_a_read_session_refuses_objects(state: State) -> None:
     async with state["database"].read() as session:
         with pytest.raises(TypeError, match="WriteSession"):
-            session.add(User(**ADA))
+            session.add(Gizmo(**GIZMO))
         with pytest.raises(TypeError, match="WriteSession"):
-            session.add_all([User(**ADA)])
+            session.add_all([Gizmo(**GIZMO)])
 
 
 async def test_what_is_not_loaded_is_an_error(client: httpx2.AsyncClient, state: State) -> None:
-    await create_user(client)
+    await create_gizmo(client)
 
     async with state["database"].read() as session:
-        user = await session.scalar(select(User))
-        assert user is not None
+        gizmo = await session.scalar(select(Gizmo))
+        assert gizmo is not None
         with pytest.raises(InvalidRequestError, match="lazy='raise'"):
-            _ = user.orders
+            _ = gizmo.cogs
 
 
 async def test_a_defect_in_a_statement_is_a_defect(make_client: MakeClient) -> None:
@@ -114,11 +114,11 @@ async def test_too_many_requests_are_refused(make_client: MakeClient) -> None:
     ):
         holder = group.create_task(client.get("/hold"))
         await asyncio.sleep(0.02)
-        refused = await client.get("/users")
+        refused = await client.get("/gizmos")
         release.set()
         assert (await holder).status_code == 200
 
-        assert (await client.get("/users")).status_code == 200
+        assert (await client.get("/gizmos")).status_code == 200
 
     assert_problem(refused, 503, "overloaded")
     assert refused.headers["retry-after"] == "1"

@@ -13,45 +13,45 @@ from starlette.types import Message
 
 from {{ package_name }}.database.dependencies import WriteSessionDep
 from {{ package_name }}.lifespan import State
-# {% if database_driver == "aiosqlite" %}
-from {{ package_name }}.models import Order, User
-# {% else %}
-from {{ package_name }}.models import User
-# {% endif %}
 from {{ package_name }}.serialization import dumps
 
 from tests.conftest import Running, client_of
 from tests.faults.conftest import MakeService
-from tests.support import ADA, assert_problem
+# {% if database_driver == "aiosqlite" %}
+from tests.sample import Cog, Gizmo
+# {% else %}
+from tests.sample import Gizmo
+# {% endif %}
+from tests.support import GIZMO, assert_problem
 
-CREATE_ADA = {
+CREATE_GIZMO = {
     "type": "http",
     "method": "POST",
-    "path": "/users",
+    "path": "/gizmos",
     "query_string": b"",
     "headers": [(b"content-type", b"application/json")],
 }
 
 
-async def emails(state: State) -> list[str]:
+async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
-        return list(await session.scalars(select(User.email)))
+        return list(await session.scalars(select(Gizmo.name)))
 
 
 async def test_the_row_is_there_when_the_answer_begins(service: Running, state: State) -> None:
     seen: list[list[str]] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": dumps(ADA)}
+        return {"type": "http.request", "body": dumps(GIZMO)}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
             assert message["status"] == 201
-            seen.append(await emails(state))
+            seen.append(await names(state))
 
-    await service({**CREATE_ADA}, receive, send)
+    await service({**CREATE_GIZMO}, receive, send)
 
-    assert seen == [[ADA["email"]]]
+    assert seen == [[GIZMO["name"]]]
 
 
 async def test_a_row_that_is_deleted_before_its_change_is_a_conflict(
@@ -61,11 +61,11 @@ async def test_a_row_that_is_deleted_before_its_change_is_a_conflict(
 
     @router.post("/stale")
     async def change_too_late(session: WriteSessionDep) -> None:
-        user = User(**ADA)
-        session.add(user)
+        gizmo = Gizmo(**GIZMO)
+        session.add(gizmo)
         await session.flush()
-        await session.execute(text("DELETE FROM users"))
-        user.full_name = "Nobody"
+        await session.execute(text("DELETE FROM gizmos"))
+        gizmo.note = "Nobody"
         await session.flush()
 
     async with make_service(router) as service, client_of(service) as client:
@@ -78,7 +78,7 @@ async def test_a_client_that_leaves_before_its_body_is_complete_writes_nothing(
     make_service: MakeService, state: State
 ) -> None:
     messages: list[Message] = [
-        {"type": "http.request", "body": dumps(ADA), "more_body": True},
+        {"type": "http.request", "body": dumps(GIZMO), "more_body": True},
         {"type": "http.disconnect"},
     ]
 
@@ -89,10 +89,10 @@ async def test_a_client_that_leaves_before_its_body_is_complete_writes_nothing(
         pass
 
     async with make_service() as service:
-        await service({**CREATE_ADA}, receive, send)
+        await service({**CREATE_GIZMO}, receive, send)
 
     assert not messages
-    assert await emails(state) == []
+    assert await names(state) == []
 # {% if postgresql %}
 
 
@@ -117,19 +117,19 @@ async def test_a_commit_that_fails_is_no_success(
         )
         await session.execute(
             text(
-                "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON users"
+                "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON gizmos"
                 " INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()"
             )
         )
     try:
         async with make_service() as service, client_of(service) as client:
-            response = await client.post("/users", json=ADA)
+            response = await client.post("/gizmos", json=GIZMO)
     finally:
         async with state["database"].write() as session:
             await session.execute(text("DROP FUNCTION refuse() CASCADE"))
 
     assert_problem(response, status, kind)
-    assert await emails(state) == []
+    assert await names(state) == []
 # {% elif database_driver == "asyncmy" %}
 
 
@@ -139,37 +139,37 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
     async with state["database"].write() as session:
         await session.execute(
             text(
-                "CREATE TRIGGER refuse AFTER INSERT ON users FOR EACH ROW"
+                "CREATE TRIGGER refuse AFTER INSERT ON gizmos FOR EACH ROW"
                 " SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1021"
             )
         )
     try:
         async with make_service() as service, client_of(service) as client:
-            response = await client.post("/users", json=ADA)
+            response = await client.post("/gizmos", json=GIZMO)
     finally:
         async with state["database"].write() as session:
             await session.execute(text("DROP TRIGGER refuse"))
 
     assert_problem(response, 503, "database-exhausted")
-    assert await emails(state) == []
+    assert await names(state) == []
 # {% else %}
 
 
 async def test_a_commit_that_fails_is_no_success(make_service: MakeService, state: State) -> None:
     router = APIRouter()
 
-    @router.post("/orders")
-    async def create_order_of_nobody(session: WriteSessionDep) -> None:
+    @router.post("/cogs")
+    async def create_cog_of_nothing(session: WriteSessionDep) -> None:
         await session.execute(text("PRAGMA defer_foreign_keys = ON"))
-        session.add(User(**ADA))
-        session.add(Order(user_id=uuid4(), item="Gears", quantity=1))
+        session.add(Gizmo(**GIZMO))
+        session.add(Cog(gizmo_id=uuid4()))
         await session.flush()
 
     async with make_service(router) as service, client_of(service) as client:
-        response = await client.post("/orders")
+        response = await client.post("/cogs")
 
     assert_problem(response, 409, "conflict")
-    assert await emails(state) == []
+    assert await names(state) == []
 
 
 async def test_a_full_disk_is_told_and_leaves_nothing(
@@ -177,21 +177,22 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
 ) -> None:
     router = APIRouter()
 
-    @router.post("/many")
-    async def create_many(session: WriteSessionDep) -> None:
-        session.add(User(**ADA))
+    @router.post("/large")
+    async def create_large(session: WriteSessionDep) -> None:
+        session.add(Gizmo(**GIZMO))
         await session.flush()
         await session.execute(text("PRAGMA max_page_count = 1"))
-        session.add_all(
-            User(email=f"{number}@example.com", full_name="x" * 200) for number in range(1000)
-        )
+        # The rows of other tests have left pages that are free.
+        free_pages = await session.scalar(text("PRAGMA freelist_count"))
+        page_bytes = await session.scalar(text("PRAGMA page_size"))
+        session.add(Gizmo(name="Large", note="x" * page_bytes * (free_pages + 1)))
         await session.flush()
 
     async with make_service(router) as service, client_of(service) as client:
-        response = await client.post("/many")
+        response = await client.post("/large")
 
     assert_problem(response, 503, "database-exhausted")
-    assert await emails(state) == []
+    assert await names(state) == []
 # {% endif %}
 # {% if database_driver != "aiosqlite" %}
 
@@ -203,7 +204,7 @@ async def test_a_connection_that_is_lost_before_the_commit_is_no_success(
 
     @router.post("/lost")
     async def lose(session: WriteSessionDep) -> None:
-        session.add(User(**ADA))
+        session.add(Gizmo(**GIZMO))
         await session.flush()
         # {% if postgresql %}
         backend = await session.scalar(text("SELECT pg_backend_pid()"))
@@ -218,5 +219,5 @@ async def test_a_connection_that_is_lost_before_the_commit_is_no_success(
         response = await client.post("/lost")
 
     assert_problem(response, 503, "database-unavailable")
-    assert await emails(state) == []
+    assert await names(state) == []
 # {% endif %}

@@ -11,13 +11,13 @@ from {{ package_name }}.database.dependencies import (
     WriteSessionDep,
 )
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.models import User
 
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
 from tests.faults.pools import assert_all_returned
 from tests.faults.statements import SLOW, running_statements
-from tests.support import ADA, assert_problem, create_user
+from tests.sample import Gizmo
+from tests.support import GIZMO, assert_problem, create_gizmo
 
 router = APIRouter()
 
@@ -29,7 +29,7 @@ async def slow_read(session: ReadSessionDep) -> None:
 
 @router.post("/slow")
 async def slow_write(session: WriteSessionDep) -> None:
-    session.add(User(**ADA))
+    session.add(Gizmo(**GIZMO))
     await session.flush()
     await session.execute(SLOW)
 
@@ -50,8 +50,8 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
         assert time.monotonic() - start < 5
         await assert_all_returned(service.state["database"])
         assert await running_statements(state) == 0
-        assert (await client.get("/users")).json()["items"] == []
-        await create_user(client)
+        assert (await client.get("/gizmos")).json()["items"] == []
+        await create_gizmo(client)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -72,5 +72,5 @@ async def test_a_cancelled_request_returns_its_connection(
         assert time.monotonic() - start < 5
         await assert_all_returned(service.state["database"])
         assert await running_statements(state) == 0
-        assert (await client.get("/users")).json()["items"] == []
-        await create_user(client)
+        assert (await client.get("/gizmos")).json()["items"] == []
+        await create_gizmo(client)

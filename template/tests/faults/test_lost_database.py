@@ -20,7 +20,7 @@ from tests.databases import end_connections
 from tests.faults.conftest import MakeService
 from tests.faults.network import Network
 from tests.faults.statements import SLOW, running_statements
-from tests.support import ADA, assert_problem, create_user
+from tests.support import GIZMO, assert_problem, create_gizmo
 
 router = APIRouter()
 
@@ -58,13 +58,13 @@ async def test_connections_that_were_ended_reach_nobody(
     make_service: MakeService, database_url: str
 ) -> None:
     async with make_service() as service, client_of(service) as client:
-        await create_user(client)
-        assert len((await client.get("/users")).json()["items"]) == 1
+        await create_gizmo(client)
+        assert len((await client.get("/gizmos")).json()["items"]) == 1
 
         await end_connections(database_url)
 
-        assert len((await client.get("/users")).json()["items"]) == 1
-        await create_user(client, email="second@example.com")
+        assert len((await client.get("/gizmos")).json()["items"]) == 1
+        await create_gizmo(client, name="Second")
 
 
 async def test_connections_that_the_network_has_forgotten_reach_nobody(
@@ -75,13 +75,13 @@ async def test_connections_that_the_network_has_forgotten_reach_nobody(
         make_service(database_url=url) as service,
         client_of(service) as client,
     ):
-        await create_user(client)
-        assert len((await client.get("/users")).json()["items"]) == 1
+        await create_gizmo(client)
+        assert len((await client.get("/gizmos")).json()["items"]) == 1
 
         network.forget()
 
-        assert len((await client.get("/users")).json()["items"]) == 1
-        await create_user(client, email="second@example.com")
+        assert len((await client.get("/gizmos")).json()["items"]) == 1
+        await create_gizmo(client, name="Second")
 
 
 async def test_a_database_that_hangs_holds_nobody_up(
@@ -92,15 +92,15 @@ async def test_a_database_that_hangs_holds_nobody_up(
         make_service(database_url=url, database_pool_timeout=0.3) as service,
         client_of(service) as client,
     ):
-        await create_user(client)
+        await create_gizmo(client)
         # {% if health_checks %}
         assert (await client.get("/health/ready")).status_code == 200
         # {% endif %}
 
         network.hang()
         start = time.monotonic()
-        read = await client.get("/users")
-        write = await client.post("/users", json=ADA)
+        read = await client.get("/gizmos")
+        write = await client.post("/gizmos", json=GIZMO)
         seconds = time.monotonic() - start
         # {% if health_checks %}
         start = time.monotonic()
@@ -110,7 +110,7 @@ async def test_a_database_that_hangs_holds_nobody_up(
         # {% endif %}
 
         network.mend()
-        assert len((await client.get("/users")).json()["items"]) == 1
+        assert len((await client.get("/gizmos")).json()["items"]) == 1
         # {% if health_checks %}
         assert (await client.get("/health/ready")).status_code == 200
         # {% endif %}
@@ -162,10 +162,10 @@ async def test_a_database_that_is_gone_is_told_at_once(
         make_service(database_url=url) as service,
         client_of(service) as client,
     ):
-        await create_user(client)
+        await create_gizmo(client)
         network.refuse()
 
-        assert_problem(await client.get("/users"), 503, "database-unavailable")
+        assert_problem(await client.get("/gizmos"), 503, "database-unavailable")
 
         network.mend()
-        assert len((await client.get("/users")).json()["items"]) == 1
+        assert len((await client.get("/gizmos")).json()["items"]) == 1

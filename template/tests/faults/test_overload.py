@@ -46,7 +46,7 @@ async def test_too_many_requests_are_served_in_part_and_refused_in_time(
             await asyncio.sleep(HOLD_SECONDS)
             ready = await client.get("/health/ready")
             # {% endif %}
-        after = await client.get("/users")
+        after = await client.get("/gizmos")
 
     answers = [task.result() for task in tasks]
     served = [response for response, _ in answers if response.status_code == 200]

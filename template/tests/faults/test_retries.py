@@ -21,17 +21,17 @@ from sqlalchemy.exc import DBAPIError
 from {{ package_name }}.database.retries import ATTEMPTS
 from {{ package_name }}.database.session import WriteSession
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.models import User
 
+from tests.sample import Gizmo
 # {% if database_driver == "aiosqlite" %}
-from tests.support import ADA
+from tests.support import GIZMO
 # {% else %}
-from tests.support import ADA, create_users
+from tests.support import GIZMO, create_gizmos
 # {% endif %}
 
 
 class Work:
-    """Adds a user, and meets another transaction in its first attempts."""
+    """Adds a gizmo, and meets another transaction in its first attempts."""
 
     def __init__(self, *, conflicts: int) -> None:
         self.conflicts = conflicts
@@ -39,7 +39,7 @@ class Work:
 
     async def __call__(self, session: WriteSession) -> str:
         self.sessions.append(session)
-        session.add(User(**ADA))
+        session.add(Gizmo(**GIZMO))
         await session.flush()
         if len(self.sessions) <= self.conflicts:
             raise conflict()
@@ -59,9 +59,9 @@ def conflict() -> DBAPIError:
     return DBAPIError(None, None, error)
 
 
-async def emails(state: State) -> list[str]:
+async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
-        return list(await session.scalars(select(User.email)))
+        return list(await session.scalars(select(Gizmo.name)))
 
 
 async def test_a_conflict_is_no_error_when_another_attempt_succeeds(state: State) -> None:
@@ -70,7 +70,7 @@ async def test_a_conflict_is_no_error_when_another_attempt_succeeds(state: State
     assert await state["database"].transaction(work) == "done"
 
     assert len({id(session) for session in work.sessions}) == ATTEMPTS
-    assert await emails(state) == [ADA["email"]]
+    assert await names(state) == [GIZMO["name"]]
 
 
 async def test_attempts_come_to_an_end(state: State) -> None:
@@ -80,7 +80,7 @@ async def test_attempts_come_to_an_end(state: State) -> None:
         await state["database"].transaction(work)
 
     assert len(work.sessions) == ATTEMPTS
-    assert await emails(state) == []
+    assert await names(state) == []
 
 
 async def test_what_would_fail_again_is_not_repeated(state: State) -> None:
@@ -95,7 +95,7 @@ async def test_what_would_fail_again_is_not_repeated(state: State) -> None:
 
 
 async def test_both_sides_of_a_deadlock_succeed(client: httpx2.AsyncClient, state: State) -> None:
-    first, second = [UUID(user["id"]) for user in await create_users(client, 2)]
+    first, second = [UUID(gizmo["id"]) for gizmo in await create_gizmos(client, 2)]
     both_locked = asyncio.Barrier(2)
     attempts = 0
 
@@ -103,11 +103,11 @@ async def test_both_sides_of_a_deadlock_succeed(client: httpx2.AsyncClient, stat
         async def work(session: WriteSession) -> None:
             nonlocal attempts
             attempts += 1
-            for user_id in ids:
+            for gizmo_id in ids:
                 await session.execute(
-                    update(User).where(User.id == user_id).values(full_name=f"After {ids[0]}")
+                    update(Gizmo).where(Gizmo.id == gizmo_id).values(note=f"After {ids[0]}")
                 )
-                if user_id == ids[0] and attempts <= 2:
+                if gizmo_id == ids[0] and attempts <= 2:
                     await both_locked.wait()
 
         await state["database"].transaction(work)

@@ -5,6 +5,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from {{ package_name }}.database.session import WriteSession
 from {{ package_name }}.drain import Drain
 from {{ package_name }}.health import readiness
 from {{ package_name }}.health.readiness import NotReady, Readiness
@@ -38,17 +39,24 @@ async def test_a_replica_is_checked_too(make_client: MakeClient, settings: Setti
     assert response.json()["checks"]["read_database"] == "ok"
 
 
+async def set_versions(session: WriteSession, versions: list[str]) -> None:
+    await session.execute(text("DELETE FROM alembic_version"))
+    for version in versions:
+        statement = text("INSERT INTO alembic_version (version_num) VALUES (:version)")
+        await session.execute(statement, {"version": version})
+
+
 async def test_pending_migrations_are_not_ready(make_client: MakeClient, state: State) -> None:
     async with state["database"].write() as session:
-        version = await session.scalar(text("SELECT version_num FROM alembic_version"))
-        await session.execute(text("UPDATE alembic_version SET version_num = 'older'"))
+        current = await session.scalars(text("SELECT version_num FROM alembic_version"))
+        versions = list(current)
+        await set_versions(session, ["older"])
     try:
         async with make_client() as client:
             response = await client.get("/health/ready")
     finally:
         async with state["database"].write() as session:
-            statement = text("UPDATE alembic_version SET version_num = :version")
-            await session.execute(statement, {"version": version})
+            await set_versions(session, versions)
 
     body = assert_problem(response, 503, "not-ready")
     assert body["checks"] == {"database": "ok", "migrations": "failing"}
@@ -65,14 +73,14 @@ async def test_a_database_that_is_gone_is_not_ready_but_live(
     async with make_client(database_url=nowhere) as client:
         ready = await client.get("/health/ready")
         live = await client.get("/health/live")
-        users = await client.get("/users")
+        gizmos = await client.get("/gizmos")
 
     body = assert_problem(ready, 503, "not-ready")
     assert body["checks"] == {"database": "failing", "migrations": "failing"}
     assert "hunter2" not in ready.text
     assert live.status_code == 200
-    assert_problem(users, 503, "database-unavailable")
-    assert users.headers["retry-after"] == "1"
+    assert_problem(gizmos, 503, "database-unavailable")
+    assert gizmos.headers["retry-after"] == "1"
 
 
 async def test_a_draining_process_is_not_ready() -> None:

@@ -3,7 +3,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.support import assert_problem, bad_fields, create_user, create_users
+from tests.support import assert_problem, bad_fields
+from tests.users import create_user, create_users
 
 
 async def test_an_order_belongs_to_its_user(client: httpx2.AsyncClient) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 
-import {{ package_name }}
+from tests.conftest import ROOT
 
 SECONDS = 30.0
 """The time after which a test gives up."""
@@ -58,7 +58,7 @@ def started(folder: Path, **settings: object) -> Iterator[Service]:
         port = reserved.getsockname()[1]
     environment = {
         **os.environ,
-        "PYTHONPATH": str(Path({{ package_name }}.__file__).parent.parent),
+        "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
         "HOST": "127.0.0.1",
         "PORT": str(port),
         **{name.upper(): str(value) for name, value in settings.items()},
@@ -67,7 +67,7 @@ def started(folder: Path, **settings: object) -> Iterator[Service]:
     with (
         output.open("wb") as stdout,
         subprocess.Popen(
-            [sys.executable, "-m", "{{ package_name }}"],
+            [sys.executable, "-m", "tests.process.serve"],
             cwd=folder,
             env=environment,
             stdout=stdout,

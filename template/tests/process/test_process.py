@@ -25,9 +25,9 @@ from tests.process.service import Service, eventually, started
 AT_ONCE = 10.0
 """Seconds; long before the request of a test or the drain would end."""
 
-BODY = b'{"email": "ada@example.com", "full_name": "Ada Lovelace"}'
+BODY = b'{"name": "Orrery", "note": "It shows the planets."}'
 HEAD = (
-    b"POST /users HTTP/1.1\r\n"
+    b"POST /gizmos HTTP/1.1\r\n"
     b"Host: service.test\r\n"
     b"Content-Type: application/json\r\n"
     b"Content-Length: %d\r\n"
@@ -79,12 +79,12 @@ def test_ctrl_c_stops_at_once(tmp_path: Path, database_url: str) -> None:
 
 
 @pytest.fixture
-def _no_users(database_url: str) -> Iterator[None]:
+def _no_gizmos(database_url: str) -> Iterator[None]:
     yield
-    asyncio.run(run_admin_sql(database_url, "DELETE FROM users"))
+    asyncio.run(run_admin_sql(database_url, "DELETE FROM gizmos"))
 
 
-@pytest.mark.usefixtures("_no_users")
+@pytest.mark.usefixtures("_no_gizmos")
 def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
     with started(tmp_path, database_url=database_url, workers=1, drain_seconds=2) as service:
         eventually(service.listens)
@@ -94,7 +94,7 @@ def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
             # {% if health_checks %}
             eventually(lambda: service.get("/health/ready").status_code == 503)
             # {% endif %}
-            eventually(lambda: service.get("/users").headers.get("connection") == "close")
+            eventually(lambda: service.get("/gizmos").headers.get("connection") == "close")
             eventually(lambda: not service.listens())
             time.sleep(0.3)
             request.sendall(BODY)
@@ -102,7 +102,7 @@ def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
         exit_code = service.ends_with()
 
     assert answer.startswith(b"HTTP/1.1 201")
-    assert len(asyncio.run(run_admin_sql(database_url, "SELECT id FROM users"))) == 1
+    assert len(asyncio.run(run_admin_sql(database_url, "SELECT id FROM gizmos"))) == 1
     assert exit_code == 0
 
 

@@ -13,7 +13,7 @@ GOOD = [
     "/a%20b%2Fc%3Fd%23e",
     "/100%25",
     "/%2540",
-    "/users/%40me",
+    "/people/%40me",
     "/a?",
     "/a?b=1&c=%26&d=+e",
     "/a?next=https://example.com//x/../y?z",

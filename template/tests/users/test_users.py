@@ -4,7 +4,13 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from tests.support import ADA, assert_problem, bad_fields, create_user, create_users
+from {{ package_name }}.database.repository import CHUNK_ROWS
+from {{ package_name }}.lifespan import State
+from {{ package_name }}.serialization import dumps
+from {{ package_name }}.users.schemas import BULK_ROWS
+
+from tests.support import assert_problem, bad_fields, longest_turn, statements
+from tests.users import ADA, create_user, create_users
 
 
 async def test_a_created_user_can_be_read(client: httpx2.AsyncClient) -> None:
@@ -122,13 +128,28 @@ async def test_users_can_be_listed_with_their_orders(client: httpx2.AsyncClient)
     assert page["items"] == [first | {"orders": []}, second | {"orders": orders}]
 
 
-async def test_many_users_are_created_at_once(client: httpx2.AsyncClient) -> None:
+async def test_orders_are_loaded_for_the_whole_page(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    for user in await create_users(client, 3):
+        await client.post(f"/users/{user['id']}/orders", json={"item": "Gears"})
+
+    with statements(state["database"].read_engine) as seen:
+        page = (await client.get("/users", params={"include": "orders"})).json()
+
+    assert [len(user["orders"]) for user in page["items"]] == [1, 1, 1]
+    assert len(seen) == 2
+
+
+async def test_many_users_are_created_at_once(client: httpx2.AsyncClient, state: State) -> None:
     users = [ADA | {"email": f"user{number}@example.com"} for number in range(2_500)]
 
-    response = await client.post("/users/bulk", json={"users": users})
+    with statements(state["database"].write_engine) as seen:
+        response = await client.post("/users/bulk", json={"users": users})
 
     assert response.status_code == 201
     assert response.json() == {"created": 2_500}
+    assert CHUNK_ROWS in {len(rows) for rows in seen if isinstance(rows, list)}
     page = (await client.get("/users", params={"limit": 100})).json()
     assert len(page["items"]) == 100
 
@@ -140,6 +161,21 @@ async def test_one_bad_row_stops_them_all(client: httpx2.AsyncClient) -> None:
 
     assert_problem(response, 409, "duplicate-email")
     assert (await client.get("/users")).json()["items"] == []
+
+
+async def test_the_largest_bulk_request_lets_others_go_on(client: httpx2.AsyncClient) -> None:
+    users = [
+        {"email": f"{number:05}{'a' * 59}@{'b.' * 94}c", "full_name": "x" * 200}
+        for number in range(BULK_ROWS)
+    ]
+    body = dumps({"users": users})
+
+    response, longest = await longest_turn(
+        client.post("/users/bulk", content=body, headers={"Content-Type": "application/json"})
+    )
+
+    assert response.json() == {"created": BULK_ROWS}
+    assert longest < 0.1
 
 
 async def test_a_bulk_request_has_a_limit(client: httpx2.AsyncClient) -> None:

@@ -1,7 +1,7 @@
 """The typed access to one table."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
@@ -36,10 +36,11 @@ class AsyncRepository(Generic[E]):
         return cast(E | None, entity)
 
     async def page(self, *, after: UUID, limit: int, options: Sequence[ORMOption] = ()) -> list[E]:
-        """Return up to ``limit`` rows whose ids follow ``after``, in the order of ids."""
-        statement = _page(self.model)
-        if options:
-            statement = statement.options(*options)
+        """Return up to ``limit`` rows whose ids follow ``after``, in the order of ids.
+
+        It costs less when the ``options`` are a constant.
+        """
+        statement = _page(self.model, tuple(options))
         rows = await self.session.scalars(statement, {"after": after, "limit": limit})
         return cast(list[E], rows.all())
 
@@ -78,10 +79,11 @@ def _delete(model: type[Entity]) -> Delete:
     return statement.execution_options(synchronize_session=False)
 
 
-@cache
-def _page(model: type[Entity]) -> Select[Any]:
+@lru_cache
+def _page(model: type[Entity], options: tuple[ORMOption, ...]) -> Select[Any]:
     return (
         select(model)
+        .options(*options)
         .where(model.id > bindparam("after"))
         .order_by(model.id)
         .limit(bindparam("limit"))

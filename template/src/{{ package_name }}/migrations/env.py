@@ -27,6 +27,8 @@ def run_migrations(connection: Connection) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+    # Each migration has committed itself; before the first, there is Alembic's own table.
+    connection.commit()
 
 
 async def migrate(url: URL) -> None:

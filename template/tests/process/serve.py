@@ -1,0 +1,13 @@
+"""Serves as the package does, with the routes of the tests' own resource."""
+
+import runpy
+
+from {{ package_name }} import main
+
+from tests import sample
+
+# Workers import this module too, unlike a __main__ of a package.
+main.ROUTERS = (*main.ROUTERS, sample.router)
+
+if __name__ == "__main__":
+    runpy.run_module("{{ package_name }}", run_name="__main__")
