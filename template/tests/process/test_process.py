@@ -23,7 +23,7 @@ from tests.databases import run_admin_sql
 from tests.process.service import Service, eventually, started
 
 SERVER_REACTS = 0.3
-"""Seconds; the server looks ten times a second whether it shall close, and whether all have left."""
+"""Seconds; the server looks ten times a second whether it shall close, and who is left."""
 
 AT_ONCE = 10.0
 """Seconds; long before the request of a test or the drain would end."""
