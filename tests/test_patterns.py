@@ -134,14 +134,13 @@ def mutations() -> Iterator[Any]:
             yield pytest.param(case, driver, id=f"{name} ({driver})")
 
 
-def place_of(test: str, service: Service) -> str:
+def places_of(test: str, service: Service) -> list[str]:
     """Return where the service has the test, as pytest takes it."""
-    (file,) = (
-        file
-        for file in service.files
+    return [
+        f"{file}::{test}"
+        for file in sorted(service.files)
         if file.startswith("tests/") and f"def {test}(" in service.text(file)
-    )
-    return f"{file}::{test}"
+    ]
 
 
 @pytest.mark.parametrize(("mutation", "driver"), [*mutations()])
@@ -163,7 +162,7 @@ def test_what_lint_cannot_see_fails_a_test(
             text = text.replace(old, new)
         file.write_text(text, "utf-8")
     named = mutation["fails"].startswith("test_")
-    tests = mutation.get("tests") or [place_of(mutation["fails"], service)]
+    tests = mutation.get("tests") or places_of(mutation["fails"], service)
     url = database_url(driver)
 
     with pytest.raises(pytest.fail.Exception) as failure:

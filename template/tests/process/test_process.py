@@ -24,6 +24,9 @@ from {{ package_name }}.settings import Settings
 from tests.databases import run_admin_sql
 from tests.process.service import Service, eventually, started
 
+SERVER_REACTS = 0.3
+"""Seconds; the server looks ten times a second whether it shall close, and whether all have left."""
+
 AT_ONCE = 10.0
 """Seconds; long before the request of a test or the drain would end."""
 
@@ -115,12 +118,13 @@ def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
 
         with running_request(service) as request:
             service.process.send_signal(signal.SIGTERM)
+            time.sleep(SERVER_REACTS)
             # {% if health_checks %}
             eventually(lambda: service.get("/health/ready").status_code == 503)
             # {% endif %}
             eventually(lambda: service.get("/gizmos").headers.get("connection") == "close")
             eventually(lambda: not service.listens())
-            time.sleep(0.3)
+            time.sleep(SERVER_REACTS)
             request.sendall(BODY)
             answer = request.recv(1024)
         exit_code = service.ends_with()
