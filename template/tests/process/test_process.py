@@ -1,7 +1,9 @@
 import asyncio
 import os
+import runpy
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,11 +63,33 @@ def test_bad_settings_stop_the_start_with_one_line(monkeypatch: pytest.MonkeyPat
     for name, value in bad.items():
         monkeypatch.setenv(name, value)
 
+    monkeypatch.delitem(sys.modules, entry_point.__name__)
+
     with pytest.raises(SystemExit) as stop:
-        entry_point.main()
+        runpy.run_module("{{ package_name }}", run_name="__main__")
 
     assert all(name in str(stop.value) for name in bad)
     assert "\n" not in str(stop.value)
+
+
+@pytest.mark.usefixtures("_signals_restored", "database_url")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_signal_that_the_server_passes_on_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("WORKERS", "1")
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_: signal.raise_signal(number))
+    listener = socket.socket()
+    monkeypatch.setattr(entry_point, "listen", lambda _: listener)
+
+    exit_code = None
+    with listener:
+        try:
+            entry_point.main()
+        except SystemExit as end:
+            exit_code = end.code
+
+    assert exit_code is None
 
 
 def test_ctrl_c_stops_at_once(tmp_path: Path, database_url: str) -> None:
