@@ -22,9 +22,8 @@ def test_a_service_without_its_example_is_whole(
     service.run_module(environment, "ruff", "format", "--check", "--no-cache", ".")
     assert findings(service, environment) == []
     service.run_module(environment, "mypy", "--cache-dir", "/dev/null")
-    service.run_module(
-        environment, *("pytest", "--cov", "--numprocesses=auto", "-p", "no:cacheprovider")
-    )
+    service.run_module(environment, "pytest", "--cov", "-p", "no:cacheprovider")
+    service.run_module(environment, "pytest", "--numprocesses=auto", "-p", "no:cacheprovider")
 
 
 @pytest.mark.parametrize("path", EXAMPLE)

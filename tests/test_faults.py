@@ -179,13 +179,14 @@ def test_a_rolling_restart_loses_no_request(deployment: Deployment) -> None:
     assert len(load.acknowledged) > 40
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("numbers", [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM)])
 def test_all_workers_stop_at_once(
-    deployment: Deployment, numbers: tuple[signal.Signals, ...]
+    deployment: Deployment, numbers: tuple[signal.Signals, ...], workers: int
 ) -> None:
     if deployment.service.answers["database_driver"] != "asyncpg":
         pytest.skip("the same with every driver")
-    with deployment.started(workers=2, drain_seconds=600) as process:
+    with deployment.started(workers=workers, drain_seconds=600) as process:
         eventually(process.ready)
         with socket.create_connection(("127.0.0.1", process.port)) as client:
             client.sendall(HEAD % 1000)

@@ -114,14 +114,13 @@ def test_no_service_can_be_named_like_something_installed(environment: Environme
 
 
 def test_suite(service: Service, environment: Environment, tmp_path: Path) -> None:
-    """Runs as `poe test` does, on a server where one answers."""
+    """Runs as `poe coverage` does, on a server where one answers."""
     report = tmp_path / "report.xml"
     url = database_url(service.answers["database_driver"])
 
     outcome = service.attempt_module(
         environment,
-        *("pytest", "--cov", "--numprocesses=auto", "-p", "no:cacheprovider"),
-        f"--junitxml={report}",
+        *("pytest", "--cov", "-p", "no:cacheprovider", f"--junitxml={report}"),
         **({} if url is None else {"TEST_DATABASE_URL": url}),
     )
 
@@ -132,10 +131,10 @@ def test_suite(service: Service, environment: Environment, tmp_path: Path) -> No
 
 
 def test_the_tasks_are_the_commands_checked_here(service: Service) -> None:
-    """`poe lint` and `poe test` run what the tests above run."""
+    """`poe lint` and `poe coverage` run what the tests above run."""
     tasks = service.pyproject["tool"]["poe"]["tasks"]
 
-    assert tasks["test"]["cmd"] == "pytest --cov --numprocesses=auto"
+    assert tasks["coverage"]["cmd"] == "pytest --cov"
     commands = [step["cmd"] for step in tasks["lint"]["sequence"]]
     assert commands == [
         "ruff format --check .",

@@ -17,7 +17,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import APIRouter, FastAPI
-from sqlalchemy import delete
+from sqlalchemy import Connection, Engine, delete, event
 from starlette.types import Receive, Scope, Send
 
 from {{ package_name }} import main
@@ -129,7 +129,13 @@ async def service(settings: Settings) -> AsyncIterator[Running]:
 @pytest.fixture
 async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
+    commits: list[Connection] = []
+    note = commits.append
+    event.listen(Engine, "commit", note)
     yield service.state
+    event.remove(Engine, "commit", note)
+    if not commits:
+        return
     async with service.state["database"].write() as session:
         for table in reversed([*METADATA.sorted_tables, *sample.METADATA.sorted_tables]):
             await session.execute(delete(table))

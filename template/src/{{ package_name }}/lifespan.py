@@ -18,6 +18,8 @@ from .upstream.client import UpstreamClient
 # {% endif %}
 from .watchdog import watched_event_loop
 
+GC_THRESHOLDS = (10_000, 20, 20)
+
 
 class State(TypedDict):
     """The state that every request can reach."""
@@ -73,13 +75,13 @@ def tuned_garbage_collector() -> Iterator[None]:
     again at modules and mappings that live as long as the process. Where several applications
     are open, as in tests, the first does it for all.
     """
-    if gc.get_freeze_count():
+    thresholds = gc.get_threshold()
+    if thresholds == GC_THRESHOLDS:
         yield
         return
-    thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         yield
     finally:

@@ -39,7 +39,7 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
     make_service: MakeService, state: State, method: str
 ) -> None:
     async with (
-        make_service(router, request_timeout=1, database_pool_size=1) as service,
+        make_service(router, request_timeout=0.5, database_pool_size=1) as service,
         client_of(service) as client,
     ):
         start = time.monotonic()

@@ -27,9 +27,6 @@ from tests.process.service import Service, eventually, started
 SERVER_REACTS = 0.3
 """Seconds; the server looks ten times a second whether it shall close, and who is left."""
 
-AT_ONCE = 10.0
-"""Seconds; long before the request of a test or the drain would end."""
-
 BODY = b'{"name": "Orrery", "note": "It shows the planets."}'
 HEAD = (
     b"POST /gizmos HTTP/1.1\r\n"
@@ -90,19 +87,6 @@ def test_the_signal_that_the_server_passes_on_is_no_error(
             exit_code = end.code
 
     assert exit_code is None
-
-
-def test_ctrl_c_stops_at_once(tmp_path: Path, database_url: str) -> None:
-    with started(tmp_path, database_url=database_url, workers=1, drain_seconds=600) as service:
-        eventually(service.listens)
-
-        with running_request(service):
-            start = time.monotonic()
-            service.process.send_signal(signal.SIGINT)
-            exit_code = service.ends_with()
-
-    assert time.monotonic() - start < AT_ONCE
-    assert exit_code == 0
 
 
 @pytest.fixture

@@ -163,7 +163,7 @@ async def test_one_bad_row_stops_them_all(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/users")).json()["items"] == []
 
 
-async def test_the_largest_bulk_request_lets_others_go_on(client: httpx2.AsyncClient) -> None:
+async def test_the_largest_bulk_of_users_lets_others_go_on(client: httpx2.AsyncClient) -> None:
     users = [
         {"email": f"{number:05}{'a' * 59}@{'b.' * 94}c", "full_name": "x" * 200}
         for number in range(BULK_ROWS)
