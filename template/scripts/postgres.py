@@ -80,8 +80,7 @@ class Postgres(EmbeddedServer):
     def stop(self) -> None:
         """Stop the server, if it runs, and wait until it has ended."""
         if (self.data / "postmaster.pid").exists():
-            mode = "immediate" if self.temporary else "fast"
-            self._control(PostgresServer(self.data), "stop", "-m", mode)
+            self._control(PostgresServer(self.data), "stop", "-m", "fast")
 
     def _options(self) -> Iterator[str]:
         folder = str(self.socket.parent).replace('"', '""')
