@@ -38,7 +38,8 @@ from tests.helpers.process import (
 from tests.helpers.service import Service, run
 
 CLIENTS = 4
-KILLS = {"asyncpg": 20, "psycopg": 2, "aiosqlite": 2, "asyncmy": 2}
+DRIVERS = ("asyncpg", "psycopg", "aiosqlite", "asyncmy")
+KILLS = 20
 
 # What holds the connections is the same with every driver, so that many are tried with one.
 IDLE_CONNECTIONS = {"asyncpg": 10_000, "psycopg": 1_000, "aiosqlite": 1_000, "asyncmy": 1_000}
@@ -57,7 +58,7 @@ UNSUITABLE_CHECKS = "positive_data_acceptance,unsupported_method"
 pytestmark = pytest.mark.xdist_group("faults")
 
 
-@pytest.fixture(scope="module", params=KILLS)
+@pytest.fixture(scope="module", params=DRIVERS)
 def deployment(
     request: pytest.FixtureRequest, render: Render, pytestconfig: pytest.Config
 ) -> Iterator[Deployment]:
@@ -144,7 +145,7 @@ def test_nothing_acknowledged_is_lost_when_processes_are_killed(deployment: Depl
         process = processes.enter_context(deployment.started(port=port))
         eventually(process.ready)
         with Load.of(lambda: Process(process.popen, port)) as load:
-            for _ in range(KILLS[deployment.driver]):
+            for _ in range(KILLS):
                 load.goes_on()
                 os.killpg(process.popen.pid, signal.SIGKILL)
                 process.popen.wait()
