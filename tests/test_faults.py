@@ -185,7 +185,7 @@ def test_a_rolling_restart_loses_no_request(deployment: Deployment) -> None:
 def test_all_workers_stop_at_once(
     deployment: Deployment, numbers: tuple[signal.Signals, ...], workers: int
 ) -> None:
-    if deployment.service.answers["database_driver"] != "asyncpg":
+    if deployment.driver != "asyncpg":
         pytest.skip("the same with every driver")
     with deployment.started(workers=workers, drain_seconds=600) as process:
         eventually(process.ready)

@@ -15,11 +15,28 @@ T = TypeVar("T")
 GIZMO = {"name": "Orrery", "note": "It shows the planets."}
 
 
-async def create_gizmo(client: httpx2.AsyncClient, **fields: str) -> dict[str, Any]:
-    response = await client.post("/gizmos", json=GIZMO | fields)
+async def create(client: httpx2.AsyncClient, path: str, body: dict[str, str]) -> dict[str, Any]:
+    """Create a resource and return it."""
+    response = await client.post(path, json=body)
     assert response.status_code == 201, response.text
-    gizmo: dict[str, Any] = response.json()
-    return gizmo
+    created: dict[str, Any] = response.json()
+    return created
+
+
+async def read_pages(client: httpx2.AsyncClient, path: str, *, limit: int) -> list[list[Any]]:
+    """Follow the cursors of a listing to its end, and return the items of each page."""
+    pages, cursor = [], None
+    while True:
+        params = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get(path, params=params)).json()
+        pages.append(page["items"])
+        cursor = page["next_cursor"]
+        if cursor is None:
+            return pages
+
+
+async def create_gizmo(client: httpx2.AsyncClient, **fields: str) -> dict[str, Any]:
+    return await create(client, "/gizmos", GIZMO | fields)
 
 
 async def create_gizmos(client: httpx2.AsyncClient, count: int) -> list[dict[str, Any]]:

@@ -205,38 +205,37 @@ class Server:
 @contextmanager
 def server_of(service: Service, environment: Environment) -> Iterator[Server]:
     """Run the embedded server of the service, for one test alone."""
+    program = SERVERS[service.answers["database_driver"]]
     with (
         tempfile.TemporaryDirectory() as folder,
-        subprocess.Popen(
-            (environment.python, "-c", SERVERS[service.answers["database_driver"]], folder),
-            cwd=service.folder,
-            env=environ(service),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as popen,
+        provider(service, environment, program, folder) as (popen, url),
     ):
+        yield Server(popen, url)
+
+
+@contextmanager
+def provider(
+    service: Service, environment: Environment, *program: str, **variables: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a program that prints the URL of a database and keeps it until its input ends."""
+    with subprocess.Popen(
+        (environment.python, "-c", *program),
+        cwd=service.folder,
+        env=environ(service, **variables),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as popen:
         assert popen.stdout is not None
         url = popen.stdout.readline().strip()
         assert url
-        yield Server(popen, url)
+        yield popen, url
         popen.communicate()
 
 
 @contextmanager
 def deployed(service: Service, environment: Environment, **variables: str) -> Iterator[Deployment]:
     """Provide a migrated database for the service."""
-    with subprocess.Popen(
-        (environment.python, "-c", PROVIDE),
-        cwd=service.folder,
-        env=environ(service, **variables),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as provider:
-        assert provider.stdout is not None
-        url = provider.stdout.readline().strip()
-        assert url
+    with provider(service, environment, PROVIDE, **variables) as (_, url):
         service.run_module(environment, "alembic", "upgrade", "head", DATABASE_URL=url)
         yield Deployment(service, environment, url)
-        provider.communicate()

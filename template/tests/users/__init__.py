@@ -4,14 +4,13 @@ from typing import Any
 
 import httpx2
 
+from tests.support import create
+
 ADA = {"email": "ada@example.com", "full_name": "Ada Lovelace"}
 
 
 async def create_user(client: httpx2.AsyncClient, **fields: str) -> dict[str, Any]:
-    response = await client.post("/users", json=ADA | fields)
-    assert response.status_code == 201, response.text
-    user: dict[str, Any] = response.json()
-    return user
+    return await create(client, "/users", ADA | fields)
 
 
 async def create_users(client: httpx2.AsyncClient, count: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from {{ package_name }}.lifespan import State
 from {{ package_name }}.serialization import dumps
 from {{ package_name }}.users.schemas import BULK_ROWS
 
-from tests.support import assert_problem, bad_fields, longest_turn, statements
+from tests.support import assert_problem, bad_fields, longest_turn, read_pages, statements
 from tests.users import ADA, create_user, create_users
 
 
@@ -94,18 +94,9 @@ async def test_a_deleted_user_is_gone_with_its_orders(client: httpx2.AsyncClient
 async def test_pages_show_every_user_once_in_order(client: httpx2.AsyncClient) -> None:
     users = await create_users(client, 5)
 
-    seen, cursor = [], None
-    while True:
-        params = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
-        page = (await client.get("/users", params=params)).json()
-        seen += page["items"]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-        # A row that comes in between does not shift the pages.
-        assert len(page["items"]) == 2
+    pages = await read_pages(client, "/users", limit=2)
 
-    assert seen == users
+    assert pages == [users[:2], users[2:4], users[4:]]
 
 
 async def test_a_page_that_ends_the_list_has_no_next_one(client: httpx2.AsyncClient) -> None:
