@@ -11,11 +11,12 @@ from collections import defaultdict
 from hashlib import blake2s
 from typing import Any
 from urllib.parse import parse_qs
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg  # type: ignore[import-untyped]
 import orjson
 from sqlalchemy import make_url
+from uuid_utils.compat import uuid7
 
 URL = make_url(os.environ["DATABASE_URL"])
 POOL_SIZE = int(os.environ["DATABASE_POOL_SIZE"])
@@ -48,7 +49,7 @@ async def get_user(pool: asyncpg.Pool, user_id: str) -> bytes:
 
 async def create_user(pool: asyncpg.Pool, body: bytes) -> bytes:
     data = orjson.loads(body)
-    return encode(await pool.fetchrow(INSERT, uuid4(), data["email"], data["full_name"]))
+    return encode(await pool.fetchrow(INSERT, uuid7(), data["email"], data["full_name"]))
 
 
 async def list_users(pool: asyncpg.Pool, query: bytes) -> bytes:

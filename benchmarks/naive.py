@@ -18,6 +18,7 @@ from sqlalchemy import ForeignKey, make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 from sqlalchemy.types import DateTime
+from uuid_utils.compat import uuid7
 
 Next = Callable[[Request], Awaitable[Response]]
 
@@ -30,7 +31,8 @@ new_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 class Base(DeclarativeBase):
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    # As the service's, or what it inserts would become the first page of all that is listed.
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), default=lambda: datetime.now(UTC)
     )

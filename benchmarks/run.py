@@ -35,10 +35,11 @@ from typing import Any
 from urllib.request import urlopen
 
 import overload
+from answers import WrongAnswerError, compare
 from copier import run_copy
 
 HERE = Path(__file__).parent
-CASES = ("get", "list20", "list100", "post", "nested20")
+CASES = ("get", "list20", "list100", "nested20", "post")
 CONNECTIONS = 64
 POOL_SIZE = 16
 WARM_UP_SECONDS = 1
@@ -162,10 +163,12 @@ def main() -> None:
         seed = services[0].start(HERE / "seed.py", services[0].package, ids)
         if seed.wait():
             sys.exit("the database could not be filled")
+        user_ids = ids.read_text().split()
         servers = [stack.enter_context(serve(services[0], "limit"))]
         servers += [stack.enter_context(serve(service)) for service in services]
         servers += [stack.enter_context(serve(services[0], "naive"))]
         for case in options.cases:
+            require_equal_answers(case, servers, user_ids)
             for server in servers:
                 server.load(case, ids, seconds=WARM_UP_SECONDS)
             pin_database(url)
@@ -173,12 +176,20 @@ def main() -> None:
                 for server in servers:
                     result = server.load(case, ids, seconds=options.seconds)
                     server.rounds.setdefault(case, []).append(result)
+            require_equal_answers(case, servers, user_ids)
         report(servers, options.cases)
         for service in services:
             pool = {"PACKAGE": service.package, "DATABASE_POOL_SIZE": str(overload.POOL_SIZE)}
             with serve(service, "slow", **pool) as server:
                 print(f"overload of {service.name}:", asyncio.run(overload.overload(server.port)))
         refuse_noise(servers)
+
+
+def require_equal_answers(case: str, servers: Sequence[Server], ids: Sequence[str]) -> None:
+    try:
+        compare(case, {server.name: server.port for server in servers}, ids)
+    except WrongAnswerError as error:
+        sys.exit(str(error))
 
 
 def parse_options() -> argparse.Namespace:
