@@ -71,6 +71,10 @@ def cursor(position: UUID) -> str:
     return urlsafe_b64encode(position.bytes + check).decode()
 
 
+async def keep(_connection: asyncpg.Connection) -> None:
+    """Leave a connection as it is: to reset it would be a round trip more for each request."""
+
+
 async def read_body(receive: Any) -> bytes:
     body: bytes = b""
     while True:
@@ -91,6 +95,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             database=URL.database,
             min_size=POOL_SIZE,
             max_size=POOL_SIZE,
+            reset=keep,
         )
         await send({"type": "lifespan.startup.complete"})
         await receive()
