@@ -27,6 +27,7 @@ START_SECONDS = 20.0
 CPUS = os.sched_getaffinity(0)
 SERVER_CPU, LOAD_CPU = sorted(CPUS)[:2]
 SERVER_CPUS = frozenset({SERVER_CPU})
+LOAD_CPUS = frozenset({LOAD_CPU})
 TICKS = os.sysconf("SC_CLK_TCK")
 
 HOLD_DATABASE = """
@@ -48,6 +49,15 @@ class Round:
     p50: float
     """Milliseconds, as p99."""
     p99: float
+
+
+def processor_seconds(pids: Collection[int]) -> float:
+    """Return the processor time that processes have used."""
+    seconds = 0.0
+    for pid in pids:
+        values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        seconds += (int(values[11]) + int(values[12])) / TICKS
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ class Server:
     name: str
     port: int
     pid: int
+    prefix: str = ""
+    """Goes before the names of cases where load.lua has other requests for the server."""
     rounds: dict[str, list[Round]] = field(default_factory=dict)
 
     @property
@@ -94,11 +106,7 @@ class Server:
 
     def processor_seconds(self) -> float:
         """Return the processor time that the process and its workers have used."""
-        seconds = 0.0
-        for pid in self.pids():
-            values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            seconds += (int(values[11]) + int(values[12])) / TICKS
-        return seconds
+        return processor_seconds(self.pids())
 
     def peak_megabytes(self) -> float:
         """Return the most memory that the process has had."""
@@ -106,13 +114,15 @@ class Server:
         (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
         return int(line.split()[1]) / 1024
 
-    def load(self, case: str, ids: Path, *, seconds: int) -> Round:
+    def load(
+        self, case: str, ids: Path, *, seconds: int, cpus: Collection[int] = LOAD_CPUS
+    ) -> Round:
         """Send requests of one kind on many connections for some seconds."""
         tag = f"{self.name}{time.time_ns()}"
         command = [
             "taskset",
             "-c",
-            str(LOAD_CPU),
+            ",".join(map(str, cpus)),
             "wrk",
             "-t1",
             f"-c{CONNECTIONS}",
@@ -122,7 +132,7 @@ class Server:
         ]
         before = self.processor_seconds()
         output = subprocess.run(
-            [*command, "-s", HERE / "load.lua", self.url, "--", case, tag, ids],
+            [*command, "-s", HERE / "load.lua", self.url, "--", f"{self.prefix}{case}", tag, ids],
             check=True,
             capture_output=True,
             text=True,
@@ -172,18 +182,26 @@ class Setting:
 
 
 @contextmanager
-def prepared(options: argparse.Namespace) -> Iterator[Setting]:
-    """Render a service or take the given ones, install them and fill a database."""
+def installed(options: argparse.Namespace) -> Iterator[list[Service]]:
+    """Render a service or take the given ones, and install them."""
     with tempfile.TemporaryDirectory() as scratch:
         folders = options.service or [render(Path(scratch, "service"), options.data)]
-        services = [install(folder.resolve()) for folder in folders]
-        with database(services[0]) as url:
-            os.environ["DATABASE_URL"] = url
-            ids = Path(scratch, "ids")
-            seed = services[0].start(HERE / "seed.py", services[0].package, ids)
-            if seed.wait():
-                sys.exit("the database could not be filled")
-            yield Setting(services, url, ids)
+        yield [install(folder.resolve()) for folder in folders]
+
+
+@contextmanager
+def prepared(options: argparse.Namespace) -> Iterator[Setting]:
+    """Install services and fill a database for them."""
+    with (
+        installed(options) as services,
+        database(services[0]) as url,
+        tempfile.NamedTemporaryFile() as ids,
+    ):
+        os.environ["DATABASE_URL"] = url
+        seed = services[0].start(HERE / "seed.py", services[0].package, ids.name)
+        if seed.wait():
+            sys.exit("the database could not be filled")
+        yield Setting(services, url, Path(ids.name))
 
 
 def install(folder: Path) -> Service:
@@ -215,8 +233,7 @@ def serve(
     **settings: str,
 ) -> Iterator[Server]:
     """Run a service, or an application of this folder in its environment."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "PORT": str(port),
         "WORKERS": "1",
@@ -230,6 +247,8 @@ def serve(
         "--app-dir",
         HERE,
         "--no-access-log",
+        # As the service does; it is of no account but for idle connections.
+        "--timeout-keep-alive=75",
         "--port",
         str(port),
         f"{bare}:app",
@@ -242,9 +261,22 @@ def serve(
     )
     os.sched_setaffinity(process.pid, cpus)
     server = Server(bare or service.name, port, process.pid)
-    try:
-        wait_for(server.url)
+    with ending(process):
+        wait_for(f"{server.url}/users?limit=1")
         yield server
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[None]:
+    """End a process in the end."""
+    try:
+        yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
@@ -254,7 +286,7 @@ def wait_for(url: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            urlopen(f"{url}/users?limit=1").close()
+            urlopen(url).close()
         except OSError:
             if time.monotonic() > deadline:
                 raise
@@ -265,9 +297,18 @@ def wait_for(url: str) -> None:
 
 def pin_database(url: str) -> None:
     """Keep the server processes of the database's connections off the servers' processor."""
+    for pid in database_pids(url):
+        with suppress(OSError):
+            os.sched_setaffinity(pid, LOAD_CPUS)
+
+
+def database_pids(url: str) -> list[int]:
+    """Return the server processes of the database's connections, as far as they can be told."""
     name = url.rpartition("/")[2].partition("?")[0]
+    pids = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             title = (process / "cmdline").read_text().split()
             if title[:1] == ["postgres:"] and name in title:
-                os.sched_setaffinity(int(process.name), {LOAD_CPU})
+                pids.append(int(process.name))
+    return pids

@@ -20,12 +20,14 @@ the service's own tests, or another one that TEST_DATABASE_URL names.
 import argparse
 import asyncio
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from statistics import median, quantiles
 
 import overload
+import peer
 from answers import Client, WrongAnswerError, compare
 from harness import (
     WARM_UP_SECONDS,
@@ -38,6 +40,9 @@ from harness import (
     serve,
 )
 from proxy import counting
+
+SETTLE_SECONDS = 0.05
+"""Less than what makes a service try its idle connections."""
 
 COUNT_AFTER = 40
 COUNTED = 20
@@ -57,18 +62,21 @@ def main() -> None:
             Contender(setting.services[0], "naive"),
         ]
         servers = [stack.enter_context(serve(each.service, each.bare)) for each in contenders]
+        peers = [stack.enter_context(peer.serve(setting.url))] if options.peer else []
         for case in options.cases:
+            loaded = servers + [server for server in peers if case in peer.CASES]
             require_equal_answers(case, servers, setting.user_ids)
-            for server in servers:
+            for server in loaded:
                 server.load(case, setting.ids, seconds=WARM_UP_SECONDS)
             pin_database(setting.url)
             for _ in range(options.rounds):
-                for server in servers:
+                for server in loaded:
                     result = server.load(case, setting.ids, seconds=options.seconds)
                     server.rounds.setdefault(case, []).append(result)
             require_equal_answers(case, servers, setting.user_ids)
         traffic = [count_traffic(each, setting, options.cases) for each in contenders]
-        report(servers, traffic, options.cases)
+        servers += peers
+        report(servers, [*traffic, {}], options.cases)
         for service in setting.services:
             pool = {"PACKAGE": service.package, "DATABASE_POOL_SIZE": str(overload.POOL_SIZE)}
             with serve(service, "slow", **pool) as server:
@@ -107,17 +115,22 @@ def count_traffic(
             client = Client(server.port, setting.user_ids)
             for case in cases:
                 # Until all connections have prepared their statements.
-                for _ in range(COUNT_AFTER):
-                    client.send(case)
+                send(client, case, COUNT_AFTER)
                 before = replace(proxy.counts)
-                for _ in range(COUNTED):
-                    client.send(case)
+                send(client, case, COUNTED)
                 traffic[case] = Traffic(
                     (proxy.counts.statements - before.statements) / COUNTED,
                     (proxy.counts.round_trips - before.round_trips) / COUNTED,
                 )
             client.connection.close()
     return traffic
+
+
+def send(client: Client, case: str, number: int) -> None:
+    for _ in range(number):
+        client.send(case)
+    # Some commit when the answer is sent already.
+    time.sleep(SETTLE_SECONDS)
 
 
 def require_equal_answers(case: str, servers: Sequence[Server], ids: Sequence[str]) -> None:
@@ -133,6 +146,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="3 at least")
     parser.add_argument("--seconds", type=int, default=2, help="of a round")
     add_options(parser)
+    parser.add_argument(
+        "--peer", action="store_true", help="load a project of fastapi_template, too (peer.py)"
+    )
     return parser.parse_args()
 
 
@@ -147,7 +163,9 @@ def report(
     """Print the medians, and the shares of the limit with the noise in them."""
     for case in cases:
         print(f"\n{case:<12}{HEADINGS}")
-        for server, sent in zip(servers, traffic, strict=True):
+        for server, sent in zip(servers, traffic, strict=False):
+            if case not in server.rounds:
+                continue
             rounds = server.rounds[case]
             by_rate, by_cost = shares(server, servers[0], case)
             print(
