@@ -205,9 +205,12 @@ def prepared(options: argparse.Namespace) -> Iterator[Setting]:
 
 
 def install(folder: Path) -> Service:
-    """Install a service's dependencies and those of the limit."""
+    """Install a service's dependencies and what the limit needs besides."""
     subprocess.run(["uv", "sync", "--quiet"], cwd=folder, check=True)
-    command = ["uv", "pip", "install", "--quiet", "--python", ".venv", "orjson", "asyncpg"]
+    packages = ["orjson"]
+    if "psycopg" in (folder / "pyproject.toml").read_text():
+        packages.append("psycopg-pool")
+    command = ["uv", "pip", "install", "--quiet", "--python", ".venv", *packages]
     subprocess.run(command, cwd=folder, check=True)
     return Service(folder)
 
