@@ -306,7 +306,11 @@ def pin_database(url: str) -> None:
 
 
 def database_pids(url: str) -> list[int]:
-    """Return the server processes of the database's connections, as far as they can be told."""
+    """Return the server processes of the database's connections, as far as they can be told.
+
+    PostgreSQL has one for each connection. MariaDB has threads, which outlive a connection, so they
+    stay where they are.
+    """
     name = url.rpartition("/")[2].partition("?")[0]
     pids = []
     for process in Path("/proc").glob("[0-9]*"):

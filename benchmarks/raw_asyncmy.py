@@ -32,7 +32,7 @@ class Store:
     async def users_with_orders(self, after: UUID, limit: int) -> tuple[list[Row], list[Row]]:
         async with self._pool.acquire() as connection:
             users = await fetch(connection, PAGE, after.hex, limit + 1)
-            ids = [user["id"].replace("-", "") for user in users[:limit]]
+            ids = tuple(user["id"].replace("-", "") for user in users[:limit])
             return users, await fetch(connection, ORDERS, ids)
 
     async def insert(self, user: Row) -> None:

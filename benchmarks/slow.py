@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 PACKAGE = os.environ["PACKAGE"]
 SECONDS = 0.05
+SLEEP = {"postgresql": "pg_sleep", "mysql": "sleep", "mariadb": "sleep"}
 
 main: Any = import_module(f"{PACKAGE}.main")
 settings: Any = import_module(f"{PACKAGE}.settings")
@@ -19,7 +20,7 @@ router = APIRouter()
 
 @router.get("/slow")
 async def slow(session: dependencies.ReadSessionDep) -> None:
-    await session.execute(text(f"SELECT pg_sleep({SECONDS})"))
+    await session.execute(text(f"SELECT {SLEEP[session.get_bind().dialect.name]}({SECONDS})"))
 
 
 app = main.create_app(settings.load_settings())
