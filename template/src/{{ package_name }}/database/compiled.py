@@ -34,8 +34,8 @@ R = TypeVar("R")
 class Query(Generic[R]):
     """A SELECT whose rows are instances of a dataclass.
 
-        USER = Query(UserRow, select(User.id, User.email).where(User.id == bindparam("id")))
-        user = await USER.first(database, id=user_id)
+        INVOICE = Query(InvoiceRow, select(Invoice.id).where(Invoice.id == bindparam("id")))
+        invoice = await INVOICE.first(database, id=invoice_id)
 
     Raises:
         TypeError: the columns are not the fields of the dataclass, in their order.
@@ -81,8 +81,8 @@ class Query(Generic[R]):
 class NewRow(Generic[R]):
     """An INSERT of one row of a model, which is committed when it returns.
 
-        NEW_USER = NewRow(UserRow, User)
-        user = await NEW_USER.add(database, {"email": "ada@example.com"})
+        NEW_INVOICE = NewRow(InvoiceRow, Invoice)
+        invoice = await NEW_INVOICE.add(database, {"number": 7})
 
     Raises:
         TypeError: the database itself would fill in a field of the row.
