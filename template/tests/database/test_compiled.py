@@ -56,7 +56,7 @@ from datetime import UTC
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import bindparam, select
+from sqlalchemy import MetaData, String, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -68,7 +68,7 @@ from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
 
 from tests.faults.pools import assert_all_returned
-from tests.sample import Gizmo
+from tests.sample import LENGTH, Gizmo
 from tests.support import GIZMO, statements
 # {% endif %}
 
@@ -99,6 +99,33 @@ async def test_what_is_added_is_read(state: State) -> None:
     assert gizmo
     assert (gizmo.name, gizmo.note) == (rows[0].name, rows[0].note)
     assert gizmo.created_at.tzinfo is UTC
+
+
+class Remark(Entity):
+    __tablename__ = "remarks"
+    metadata = MetaData()
+
+    label: Mapped[str | None] = mapped_column(String(LENGTH))
+
+
+@dataclass
+class RemarkRow:
+    id: UUID
+    label: str | None
+
+
+async def test_what_may_be_null_can_be_left_out(state: State) -> None:
+    database = state["database"]
+    async with database.write_engine.begin() as connection:
+        await connection.run_sync(Remark.metadata.create_all)
+    try:
+        row = await NewRow(RemarkRow, Remark).add(database, {})
+        remarks = Query(RemarkRow, select(Remark.id, Remark.label))
+        assert await remarks.all(database) == [row]
+        assert row.label is None
+    finally:
+        async with database.write_engine.begin() as connection:
+            await connection.run_sync(Remark.metadata.drop_all)
 
 
 async def test_whoever_listens_sees_each_statement(state: State) -> None:

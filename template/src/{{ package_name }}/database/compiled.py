@@ -29,6 +29,13 @@ from .base import Entity
 from .engine import Database
 
 R = TypeVar("R")
+# {% if postgresql %}
+
+Row = Sequence[Any]
+
+Process = Callable[[Any], Any] | None
+"""Turns a value of Python into one of the driver, or back."""
+# {% endif %}
 
 
 class Query(Generic[R]):
@@ -98,6 +105,8 @@ class NewRow(Generic[R]):
             elif column.default is not None or column.server_default is not None:
                 message = f"give {column} a default that is a function, or add it through a session"
                 raise TypeError(message)
+            elif column.nullable:
+                self._defaults[column.key] = _null
         # {% if postgresql %}
         self._statement = _Statement(insert(model))
         # {% else %}
@@ -130,16 +139,14 @@ class NewRow(Generic[R]):
         return self._row(*[row[name] for name in self._names])
 
 
+def _null(_context: object) -> None:
+    return None
+
+
 def names_of(row: type) -> list[str]:
     """Return the names of the fields of a dataclass."""
     return [field.name for field in fields(row)]
 # {% if postgresql %}
-
-
-Row = Sequence[Any]
-
-Process = Callable[[Any], Any] | None
-"""Turns a value of Python into one of the driver, or back."""
 
 
 @dataclass(slots=True)
