@@ -1,73 +1,94 @@
-"""The limit: a bare ASGI application on asyncpg and orjson, without what a service needs.
+"""The limit: a bare ASGI application on the driver and orjson, without what a service needs.
 
 No validation, no errors, no log, no ids of requests. It serves what the benchmark asks, with the
 same bodies as the service, and shows what the server, the driver and the database cost by
-themselves.
+themselves. The driver is the one of DATABASE_URL; each has a module ``raw_*.py`` with its ``open``.
 """
 
 import os
 from base64 import urlsafe_b64encode
 from collections import defaultdict
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from hashlib import blake2s
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol
 from urllib.parse import parse_qs
-from uuid import UUID, uuid4
+from uuid import UUID
 
-import asyncpg  # type: ignore[import-untyped]
 import orjson
 from sqlalchemy import make_url
+from uuid_utils.compat import uuid7
 
 URL = make_url(os.environ["DATABASE_URL"])
 POOL_SIZE = int(os.environ["DATABASE_POOL_SIZE"])
 
-USER = "SELECT id, created_at, email, full_name FROM users WHERE id = $1"
-PAGE = "SELECT id, created_at, email, full_name FROM users WHERE id > $1 ORDER BY id LIMIT $2"
-ORDERS = """
-    SELECT id, created_at, user_id, item, quantity FROM orders WHERE user_id = ANY($1) ORDER BY id
-"""
-INSERT = """
-    INSERT INTO users (id, created_at, email, full_name) VALUES ($1, now(), $2, $3)
-    RETURNING id, created_at, email, full_name
-"""
 START = UUID(int=0)
 HEADERS = [(b"content-type", b"application/json")]
 
+Row = dict[str, Any]
+
+
+class Store(Protocol):
+    """What a driver does for the routes."""
+
+    async def user(self, user_id: UUID) -> Row: ...
+
+    async def users(self, after: UUID, limit: int) -> list[Row]: ...
+
+    async def users_with_orders(self, after: UUID, limit: int) -> tuple[list[Row], list[Row]]:
+        """Return one user more than the limit, and the orders of all but that one."""
+        ...
+
+    async def insert(self, user: Row) -> None: ...
+
+
+def open_store() -> AbstractAsyncContextManager[Store]:
+    driver = URL.get_driver_name()
+    store: AbstractAsyncContextManager[Store]
+    store = import_module(f"raw_{driver}").open_store(URL, POOL_SIZE)
+    return store
+
 
 def encode(value: object) -> bytes:
-    return orjson.dumps(value, default=plain, option=orjson.OPT_UTC_Z)
+    return orjson.dumps(value, default=plain, option=orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC)
 
 
 def plain(value: Any) -> Any:
-    # The driver has rows and ids of its own types.
+    # A driver may have rows and ids of its own types.
     return str(value) if isinstance(value, UUID) else dict(value)
 
 
-async def get_user(pool: asyncpg.Pool, user_id: str) -> bytes:
-    return encode(await pool.fetchrow(USER, UUID(user_id)))
-
-
-async def create_user(pool: asyncpg.Pool, body: bytes) -> bytes:
+async def create_user(store: Store, body: bytes) -> bytes:
     data = orjson.loads(body)
-    return encode(await pool.fetchrow(INSERT, uuid4(), data["email"], data["full_name"]))
+    user = {
+        "id": uuid7(),
+        "created_at": datetime.now(UTC),
+        "email": data["email"],
+        "full_name": data["full_name"],
+    }
+    await store.insert(user)
+    return encode(user)
 
 
-async def list_users(pool: asyncpg.Pool, query: bytes) -> bytes:
+async def list_users(store: Store, query: bytes) -> bytes:
     parameters = parse_qs(query.decode())
     limit = int(parameters["limit"][0])
-    async with pool.acquire() as connection:
-        rows = await connection.fetch(PAGE, START, limit + 1)
-        users: list[Any] = rows[:limit]
-        if "include" in parameters:
-            orders = defaultdict(list)
-            for order in await connection.fetch(ORDERS, [user["id"] for user in users]):
-                orders[order["user_id"]].append(order)
-            users = [{**user, "orders": orders[user["id"]]} for user in users]
-    return encode({"items": users, "next_cursor": cursor(users[-1]["id"])})
+    if "include" in parameters:
+        users, rows = await store.users_with_orders(START, limit)
+        orders = defaultdict(list)
+        for order in rows:
+            orders[order["user_id"]].append(order)
+        items = [{**user, "orders": orders[user["id"]]} for user in users[:limit]]
+    else:
+        items = (await store.users(START, limit))[:limit]
+    return encode({"items": items, "next_cursor": cursor(items[-1]["id"])})
 
 
-def cursor(position: UUID) -> str:
-    check = blake2s(b"users" + position.bytes, digest_size=8).digest()
-    return urlsafe_b64encode(position.bytes + check).decode()
+def cursor(position: UUID | str) -> str:
+    identity = position if isinstance(position, UUID) else UUID(position)
+    check = blake2s(b"users" + identity.bytes, digest_size=8).digest()
+    return urlsafe_b64encode(identity.bytes + check).decode()
 
 
 async def read_body(receive: Any) -> bytes:
@@ -82,27 +103,18 @@ async def read_body(receive: Any) -> bytes:
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await receive()
-        scope["state"]["pool"] = await asyncpg.create_pool(
-            host=URL.host or URL.query.get("host"),
-            port=URL.port,
-            user=URL.username,
-            password=URL.password,
-            database=URL.database,
-            min_size=POOL_SIZE,
-            max_size=POOL_SIZE,
-        )
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await scope["state"]["pool"].close()
+        async with open_store() as scope["state"]["store"]:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    pool, path = scope["state"]["pool"], scope["path"]
+    store, path = scope["state"]["store"], scope["path"]
     status = 200
     if scope["method"] == "POST":
-        body, status = await create_user(pool, await read_body(receive)), 201
+        body, status = await create_user(store, await read_body(receive)), 201
     elif path == "/users":
-        body = await list_users(pool, scope["query_string"])
+        body = await list_users(store, scope["query_string"])
     else:
-        body = await get_user(pool, path.removeprefix("/users/"))
+        body = encode(await store.user(UUID(path.removeprefix("/users/"))))
     await send({"type": "http.response.start", "status": status, "headers": HEADERS})
     await send({"type": "http.response.body", "body": body})

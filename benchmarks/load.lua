@@ -5,6 +5,8 @@ local paths = {
   list20 = "/users?limit=20",
   list100 = "/users?limit=100",
   nested20 = "/users?limit=20&include=orders",
+  ["peer-list20"] = "/api/dummy/?limit=20",
+  ["peer-list100"] = "/api/dummy/?limit=100",
 }
 local ids = {}
 local number = 0
@@ -26,6 +28,9 @@ function request()
     local email = string.format("%s-%d@example.com", tag, number)
     local body = '{"email":"' .. email .. '","full_name":"Somebody New"}'
     return wrk.format("POST", "/users", { ["Content-Type"] = "application/json" }, body)
+  elseif case == "peer-post" then
+    local body = string.format('{"name":"%s-%d"}', tag, number)
+    return wrk.format("PUT", "/api/dummy/", { ["Content-Type"] = "application/json" }, body)
   end
   return wrk.format("GET", paths[case])
 end

@@ -10,27 +10,34 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ForeignKey, make_url, select
+from sqlalchemy import ForeignKey, Uuid, make_url, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 from sqlalchemy.types import DateTime
+from uuid_utils.compat import uuid7
 
 Next = Callable[[Request], Awaitable[Response]]
 
 logging.basicConfig(level=logging.INFO)
 log = logging.getLogger("naive")
 
-url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql+asyncpg")
+url = make_url(os.environ["DATABASE_URL"])
 engine = create_async_engine(url, pool_size=5, max_overflow=10, pool_pre_ping=True)
 new_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 class Base(DeclarativeBase):
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
+    # Where the database has no such type, the service stores hexadecimal digits.
+    type_annotation_map: ClassVar = {
+        uuid.UUID: Uuid(native_uuid=url.get_backend_name() == "postgresql")
+    }
+
+    # As the service's, or what it inserts would become the first page of all that is listed.
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid7)
     created_at: Mapped[datetime] = mapped_column(
         DateTime(timezone=True), default=lambda: datetime.now(UTC)
     )
