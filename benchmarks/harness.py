@@ -242,6 +242,7 @@ def serve(
         "WORKERS": "1",
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "DRAIN_SECONDS": "0",
+        "PACKAGE": service.package,
         **settings,
     }
     uvicorn = [

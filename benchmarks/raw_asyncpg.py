@@ -1,4 +1,4 @@
-"""The limit's queries on asyncpg."""
+"""The limit's queries on asyncpg, with its pool as it comes: it resets what is given back."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,11 +45,6 @@ async def open_store(url: URL, size: int) -> AsyncIterator[Store]:
         database=url.database,
         min_size=size,
         max_size=size,
-        reset=keep,
     )
     async with pool:
         yield Store(pool)
-
-
-async def keep(_connection: asyncpg.Connection) -> None:
-    """Leave a connection as it is: to reset it would be a round trip more for each request."""

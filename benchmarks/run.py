@@ -5,13 +5,14 @@
     uv run python benchmarks/run.py --service ../before --service ../after
 
 renders the service through Copier, installs it, fills a database with 10,000 users of 5 orders
-each, and loads three servers by turns, a short round each: ``limit.py`` (the bare driver), the
-service as it runs in production with one worker, and ``naive.py``. One processor is the servers',
-another one that of wrk and the database. What is compared are rounds that ran next to each other,
-so that whatever else the machine does weighs on both alike; the medians of their ratios are
-reported, and the run fails when the rounds differ too much. Then the statements and round trips of
-a request are counted on the way to the database (``proxy.py``). In the end a service gets three
-times the requests that its pool can serve (``overload.py``).
+each, and loads four servers by turns, a short round each: ``limit.py`` (the bare driver), the
+service as it runs in production with one worker, the same with its users answered through sessions
+(``ordinary.py``), and ``naive.py``. One processor is the servers', another one that of wrk and the
+database. What is compared are rounds that ran next to each other, so that whatever else the machine
+does weighs on both alike; the medians of their ratios are reported, and the run fails when the
+rounds differ too much. Then the statements and round trips of a request are counted on the way to
+the database (``proxy.py``). In the end a service gets three times the requests that its pool can
+serve (``overload.py``).
 
 It needs Linux with two processors or more, wrk (``apt-get install wrk``) and a database: the one of
 the service's own tests, or another one that TEST_DATABASE_URL names. ``--data
@@ -62,6 +63,7 @@ def main() -> None:
         contenders = [
             Contender(setting.services[0], "limit"),
             *map(Contender, setting.services),
+            Contender(setting.services[0], "ordinary"),
             Contender(setting.services[0], "naive"),
         ]
         servers = [stack.enter_context(serve(each.service, each.bare)) for each in contenders]
@@ -83,8 +85,7 @@ def main() -> None:
         # SQLite has nothing that waits.
         overloaded = [] if setting.url.startswith("sqlite") else setting.services
         for service in overloaded:
-            pool = {"PACKAGE": service.package, "DATABASE_POOL_SIZE": str(overload.POOL_SIZE)}
-            with serve(service, "slow", **pool) as server:
+            with serve(service, "slow", DATABASE_POOL_SIZE=str(overload.POOL_SIZE)) as server:
                 print(f"overload of {service.name}:", asyncio.run(overload.overload(server.port)))
         refuse_noise(servers)
 

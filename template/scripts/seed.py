@@ -10,7 +10,7 @@ from {{ package_name }}.orders.schemas import OrderCreate
 from {{ package_name }}.orders.service import OrderService
 from {{ package_name }}.settings import Settings
 from {{ package_name }}.users.schemas import UserCreate
-from {{ package_name }}.users.service import UserService
+from {{ package_name }}.users.service import UserCreation
 
 SEED: Sequence[tuple[UserCreate, Sequence[str]]] = (
     (UserCreate(email="ada@example.com", full_name="Ada Lovelace"), ["Analytical engine"]),
@@ -22,11 +22,13 @@ SEED: Sequence[tuple[UserCreate, Sequence[str]]] = (
 
 async def seed(settings: Settings) -> None:
     """Store some users and orders where there are no users."""
-    async with Database.open(settings) as database, database.write() as session:
-        if await session.scalar(select(User.id).limit(1)):
-            return
-        users, orders = UserService(session), OrderService(session)
+    async with Database.open(settings) as database:
+        async with database.read() as session:
+            if await session.scalar(select(User.id).limit(1)):
+                return
+        users = UserCreation(database)
         for new_user, items in SEED:
             user = await users.create(new_user)
-            for item in items:
-                await orders.create(user.id, OrderCreate(item=item))
+            async with database.write() as session:
+                for item in items:
+                    await OrderService(session).create(user.id, OrderCreate(item=item))

@@ -129,12 +129,23 @@ async def service(settings: Settings) -> AsyncIterator[Running]:
 @pytest.fixture
 async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
-    commits: list[Connection] = []
-    note = commits.append
-    event.listen(Engine, "commit", note)
+    writes: list[object] = []
+
+    def note(connection: Connection, *_: object) -> None:
+        writes.append(connection)
+
+    # {% if postgresql %}
+    # An insert by itself is no transaction, but takes its connection out of them.
+    events = ("commit", "set_connection_execution_options")
+    # {% else %}
+    events = ("commit",)
+    # {% endif %}
+    for name in events:
+        event.listen(Engine, name, note)
     yield service.state
-    event.remove(Engine, "commit", note)
-    if not commits:
+    for name in events:
+        event.remove(Engine, name, note)
+    if not writes:
         return
     async with service.state["database"].write() as session:
         for table in reversed([*METADATA.sorted_tables, *sample.METADATA.sorted_tables]):

@@ -116,9 +116,7 @@ class GizmoQueries:
     async def page(self, *, limit: int, cursor: str | None) -> Page[GizmoRead]:
         after = decode_cursor(cursor, listing=LISTING)
         rows = await self._gizmos.page(after=after, limit=limit + 1)
-        gizmos, next_cursor = cut_page(rows, limit=limit, listing=LISTING)
-        items = [GizmoRead.model_validate(gizmo) for gizmo in gizmos]
-        return Page[GizmoRead](items=items, next_cursor=next_cursor)
+        return Page[GizmoRead].model_validate(cut_page(rows, limit=limit, listing=LISTING))
 
 
 class GizmoService:

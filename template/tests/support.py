@@ -76,7 +76,7 @@ def statements(engine: AsyncEngine) -> Iterator[list[Any]]:
 
 
 async def longest_turn(work: Awaitable[T]) -> tuple[T, float]:
-    """Return what comes of the work, and the seconds that it kept the event loop at most."""
+    """Return what comes of the work, and how much of its time it kept the event loop at once."""
     longest = 0.0
 
     async def watch() -> None:
@@ -86,7 +86,8 @@ async def longest_turn(work: Awaitable[T]) -> tuple[T, float]:
             await asyncio.sleep(0)
             longest = max(longest, time.thread_time() - start)
 
+    begin = time.thread_time()
     watching = asyncio.ensure_future(watch())
     result = await work
     watching.cancel()
-    return result, longest
+    return result, longest / (time.thread_time() - begin)

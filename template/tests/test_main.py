@@ -61,3 +61,13 @@ def test_the_application_is_made_on_demand() -> None:
     assert isinstance(main.app, FastAPI)
     with pytest.raises(AttributeError, match="nothing"):
         _ = main.nothing
+
+
+def test_the_framework_tells_what_an_sdk_can_take(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not create_app(settings)._telemetry["tracing"]
+
+    monkeypatch.setattr(main, "find_spec", lambda _: object())
+
+    assert create_app(settings)._telemetry["tracing"]

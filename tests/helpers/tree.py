@@ -29,6 +29,7 @@ COMMON = """
     src/{package}/__main__.py
     src/{package}/database/__init__.py
     src/{package}/database/base.py
+    src/{package}/database/compiled.py
     src/{package}/database/dependencies.py
     src/{package}/database/driver.py
     src/{package}/database/engine.py
@@ -59,6 +60,7 @@ COMMON = """
     tests/__init__.py
     tests/conftest.py
     tests/database/__init__.py
+    tests/database/test_compiled.py
     tests/database/test_driver.py
     tests/database/test_gate.py
     tests/database/test_migrations.py
@@ -168,6 +170,7 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         src/{package}/users/endpoints.py
         src/{package}/users/models.py
         src/{package}/users/repository.py
+        src/{package}/users/rows.py
         src/{package}/users/schemas.py
         src/{package}/users/service.py
         tests/orders/__init__.py

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
@@ -74,6 +76,10 @@ ROUTERS: tuple[APIRouter, ...] = ()
 # {% endif %}
 
 
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""Without an SDK nobody takes what the framework would tell, but it asks for each request."""
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Build the application; its resources open when it starts."""
     configure_logging(settings.log_level)
@@ -98,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
             StaleDataError: handle_stale_data,
         },
         responses=PROBLEM_RESPONSES,
+        telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
     )
     for router in ROUTERS:
         register(app, router)

@@ -2,13 +2,15 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2s
 from typing import Annotated, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from fastapi import Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
+
+from .schemas import ResponseModel
 
 MAX_LIMIT = 100
 """Rows in a page at most."""
@@ -34,10 +36,18 @@ class HasId(Protocol):
 HasIdT = TypeVar("HasIdT", bound=HasId)
 
 
-class Page(BaseModel, Generic[T]):
+class Page(ResponseModel, Generic[T]):
     """One page; ``next_cursor`` is null on the last one."""
 
     items: list[T]
+    next_cursor: str | None
+
+
+@dataclass
+class CutPage(Generic[HasIdT]):
+    """What was read of one page; a ``Page`` is validated from it."""
+
+    items: Sequence[HasIdT]
     next_cursor: str | None
 
 
@@ -69,13 +79,11 @@ def decode_cursor(cursor: str | None, *, listing: str) -> UUID:
     return position
 
 
-def cut_page(
-    rows: Sequence[HasIdT], *, limit: int, listing: str
-) -> tuple[Sequence[HasIdT], str | None]:
+def cut_page(rows: Sequence[HasIdT], *, limit: int, listing: str) -> CutPage[HasIdT]:
     """Split ``limit + 1`` fetched rows into the page and the cursor of the next one."""
     page = rows[:limit]
     more = len(rows) > limit
-    return page, encode_cursor(page[-1].id, listing=listing) if more else None
+    return CutPage(page, encode_cursor(page[-1].id, listing=listing) if more else None)
 
 
 def _check(position: UUID, listing: str) -> bytes:

@@ -2,8 +2,10 @@
 
 # {% if orjson %}
 from typing import Any
+from uuid import UUID
 
 import orjson
+from pydantic_core import to_jsonable_python
 from starlette.responses import JSONResponse  # noqa: TID251 - the base of our own
 
 
@@ -13,7 +15,7 @@ def dumps(value: object) -> bytes:
     Raises:
         TypeError: the value has no JSON form.
     """
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
 
 
 def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON is any value
@@ -25,8 +27,13 @@ def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON is any value
     return orjson.loads(data)
 
 
+def _plain(value: object) -> object:
+    # A driver may have a UUID of its own; the rest is as in a response model.
+    return str(value) if isinstance(value, UUID) else to_jsonable_python(value)
+
+
 class OrjsonResponse(JSONResponse):
-    """The response class of routes that declare no model.
+    """The response class of routes that declare no model, and of rows that need no validation.
 
     FastAPI's own ``ORJSONResponse`` is deprecated, because a declared model is faster still.
     """

@@ -5,7 +5,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 
 from ..database.repository import AsyncRepository
-from .models import Order
+from ..models import Order
 
 _PAGE_OF_USER = (
     select(Order)

@@ -33,9 +33,7 @@ class OrderQueries:
         rows = await self._orders.page_of_user(user_id, after=after, limit=limit + 1)
         if not rows and await self._users.get(user_id) is None:
             raise UserNotFound
-        orders, next_cursor = cut_page(rows, limit=limit, listing=listing)
-        items = [OrderRead.model_validate(order) for order in orders]
-        return Page[OrderRead](items=items, next_cursor=next_cursor)
+        return Page[OrderRead].model_validate(cut_page(rows, limit=limit, listing=listing))
 
 
 class OrderService:

@@ -8,16 +8,17 @@ from uuid import UUID
 from fastapi import Depends
 from sqlalchemy.exc import IntegrityError
 
-from ..database.dependencies import DatabaseDep, ReadSessionDep, WriteSessionDep
+from ..database.dependencies import DatabaseDep, WriteSessionDep
 from ..database.driver import fault_of
 from ..database.engine import Database
 from ..database.faults import Fault
-from ..database.session import ReadSession, WriteSession
-from ..pagination import Page, cut_page, decode_cursor
+from ..database.session import WriteSession
+from ..pagination import CutPage, Page, cut_page, decode_cursor
 from ..problems import Conflict, NotFound
 from .models import User
-from .repository import WITH_ORDERS, UserRepository
-from .schemas import UserCreate, UserRead, UserUpdate, UserWithOrders
+from .repository import NEW_USER, PAGE, USER, WITH_ORDERS, UserRepository
+from .rows import UserRow
+from .schemas import UserCreate, UserUpdate, UserWithOrders
 
 LISTING = "users"
 
@@ -35,32 +36,64 @@ class DuplicateEmail(Conflict):
 class UserQueries:
     """Reads users."""
 
-    def __init__(self, session: ReadSession) -> None:
-        self._users = UserRepository(session)
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    async def get(self, user_id: UUID) -> User:
+    async def get(self, user_id: UUID) -> UserRow:
         """Return the user.
 
         Raises:
             UserNotFound: there is none.
         """
-        return await _existing(self._users, user_id)
+        user = await USER.first(self._database, id=user_id)
+        if user is None:
+            raise UserNotFound
+        return user
 
-    async def page(self, *, limit: int, cursor: str | None) -> Page[UserRead]:
+    async def page(self, *, limit: int, cursor: str | None) -> CutPage[UserRow]:
         """Return a page of users in the order of their creation."""
         after = decode_cursor(cursor, listing=LISTING)
-        rows = await self._users.page(after=after, limit=limit + 1)
-        users, next_cursor = cut_page(rows, limit=limit, listing=LISTING)
-        items = [UserRead.model_validate(user) for user in users]
-        return Page[UserRead](items=items, next_cursor=next_cursor)
+        rows = await PAGE.all(self._database, after=after, limit=limit + 1)
+        return cut_page(rows, limit=limit, listing=LISTING)
 
     async def page_with_orders(self, *, limit: int, cursor: str | None) -> Page[UserWithOrders]:
         """Return a page of users, each with its orders."""
         after = decode_cursor(cursor, listing=LISTING)
-        rows = await self._users.page(after=after, limit=limit + 1, options=WITH_ORDERS)
-        users, next_cursor = cut_page(rows, limit=limit, listing=LISTING)
-        items = [UserWithOrders.model_validate(user) for user in users]
-        return Page[UserWithOrders](items=items, next_cursor=next_cursor)
+        async with self._database.read() as session:
+            users = UserRepository(session)
+            rows = await users.page(after=after, limit=limit + 1, options=WITH_ORDERS)
+        page = cut_page(rows, limit=limit, listing=LISTING)
+        return Page[UserWithOrders].model_validate(page)
+
+
+class UserCreation:
+    """Creates users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, data: UserCreate) -> UserRow:
+        """Store a new user.
+
+        Raises:
+            DuplicateEmail: another user has the address.
+        """
+        with _unique_email():
+            return await NEW_USER.add(self._database, data.model_dump())
+
+    async def create_many(self, data: Sequence[UserCreate]) -> int:
+        """Store all the users or none; return their number.
+
+        The transaction is run again when another one got in its way.
+
+        Raises:
+            DuplicateEmail: an address is taken, or given twice.
+        """
+        rows = [user.model_dump() for user in data]
+        with _unique_email():
+            return await self._database.transaction(
+                lambda session: UserRepository(session).add_many(rows)
+            )
 
 
 class UserService:
@@ -69,24 +102,6 @@ class UserService:
     def __init__(self, session: WriteSession) -> None:
         self._users = UserRepository(session)
 
-    async def create(self, data: UserCreate) -> User:
-        """Store a new user.
-
-        Raises:
-            DuplicateEmail: another user has the address.
-        """
-        with _unique_email():
-            return await self._users.add(User(**data.model_dump()))
-
-    async def create_many(self, data: Sequence[UserCreate]) -> int:
-        """Store all the users or none; return their number.
-
-        Raises:
-            DuplicateEmail: an address is taken, or given twice.
-        """
-        with _unique_email():
-            return await self._users.add_many([user.model_dump() for user in data])
-
     async def update(self, user_id: UUID, data: UserUpdate) -> User:
         """Change the fields that are given.
 
@@ -94,7 +109,9 @@ class UserService:
             UserNotFound: there is no such user.
             DuplicateEmail: another user has the address.
         """
-        user = await _existing(self._users, user_id)
+        user = await self._users.get(user_id)
+        if user is None:
+            raise UserNotFound
         for name, value in data.model_dump(exclude_unset=True).items():
             setattr(user, name, value)
         with _unique_email():
@@ -110,30 +127,6 @@ class UserService:
             raise UserNotFound
 
 
-class UserImport:
-    """Creates many users, in a transaction that is run again when another one got in its way."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def create(self, data: Sequence[UserCreate]) -> int:
-        """Store all the users or none; return their number.
-
-        Raises:
-            DuplicateEmail: an address is taken, or given twice.
-        """
-        return await self._database.transaction(
-            lambda session: UserService(session).create_many(data)
-        )
-
-
-async def _existing(users: UserRepository, user_id: UUID) -> User:
-    user = await users.get(user_id)
-    if user is None:
-        raise UserNotFound
-    return user
-
-
 @contextmanager
 def _unique_email() -> Iterator[None]:
     try:
@@ -142,18 +135,18 @@ def _unique_email() -> Iterator[None]:
         raise (DuplicateEmail if fault_of(error) is Fault.DUPLICATE else Conflict) from error
 
 
-async def get_user_queries(session: ReadSessionDep) -> UserQueries:
-    return UserQueries(session)
+async def get_user_queries(database: DatabaseDep) -> UserQueries:
+    return UserQueries(database)
+
+
+async def get_user_creation(database: DatabaseDep) -> UserCreation:
+    return UserCreation(database)
 
 
 async def get_user_service(session: WriteSessionDep) -> UserService:
     return UserService(session)
 
 
-async def get_user_import(database: DatabaseDep) -> UserImport:
-    return UserImport(database)
-
-
 UserQueriesDep = Annotated[UserQueries, Depends(get_user_queries)]
+UserCreationDep = Annotated[UserCreation, Depends(get_user_creation)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
-UserImportDep = Annotated[UserImport, Depends(get_user_import)]

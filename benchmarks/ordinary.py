@@ -1,0 +1,56 @@
+"""The service with its users answered through sessions and entities, as most routes are."""
+
+import os
+from http import HTTPStatus
+from importlib import import_module
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter
+
+PACKAGE = os.environ["PACKAGE"]
+
+main: Any = import_module(f"{PACKAGE}.main")
+settings: Any = import_module(f"{PACKAGE}.settings")
+dependencies: Any = import_module(f"{PACKAGE}.database.dependencies")
+models: Any = import_module(f"{PACKAGE}.models")
+pagination: Any = import_module(f"{PACKAGE}.pagination")
+repository: Any = import_module(f"{PACKAGE}.users.repository")
+schemas: Any = import_module(f"{PACKAGE}.users.schemas")
+
+LISTING = "users"
+Users = pagination.Page[schemas.UserRead]
+UsersWithOrders = pagination.Page[schemas.UserWithOrders]
+
+router = APIRouter(prefix="/users")
+
+
+@router.get("/{user_id}", response_model=schemas.UserRead)
+async def get_user(user_id: UUID, session: dependencies.ReadSessionDep) -> object:
+    user: object = await repository.UserRepository(session).get(user_id)
+    return user
+
+
+@router.get("", response_model=Users | UsersWithOrders)
+async def list_users(
+    session: dependencies.ReadSessionDep,
+    limit: pagination.Limit = 20,
+    cursor: pagination.Cursor = None,
+    include: Literal["orders"] | None = None,
+) -> object:
+    users = repository.UserRepository(session)
+    after = pagination.decode_cursor(cursor, listing=LISTING)
+    options, page = (repository.WITH_ORDERS, UsersWithOrders) if include else ((), Users)
+    rows = await users.page(after=after, limit=limit + 1, options=options)
+    answer: object = page.model_validate(pagination.cut_page(rows, limit=limit, listing=LISTING))
+    return answer
+
+
+@router.post("", status_code=HTTPStatus.CREATED, response_model=schemas.UserRead)
+async def create_user(data: schemas.UserCreate, session: dependencies.WriteSessionDep) -> object:
+    user: object = await repository.UserRepository(session).add(models.User(**data.model_dump()))
+    return user
+
+
+main.ROUTERS = (router,)
+app = main.create_app(settings.load_settings())

@@ -1,0 +1,253 @@
+"""Statements that are compiled once, for the reads and inserts that run the most.
+
+A session tracks what it loads, so that it can write it back. Most requests need none of that: here
+rows become instances of a dataclass, and nothing else. The statements are SQLAlchemy's own, made
+from the models; they run on the connections of the same pools, behind the same gates, with the same
+limits and errors.
+"""
+
+# {% if postgresql %}
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Generic, Self, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Dialect, Insert, Select, insert
+from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import greenlet_spawn
+# {% else %}
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Select, insert
+from sqlalchemy.util import greenlet_spawn
+# {% endif %}
+
+from .base import Entity
+from .engine import Database
+
+R = TypeVar("R")
+# {% if postgresql %}
+
+Row = Sequence[Any]
+
+Process = Callable[[Any], Any] | None
+"""Turns a value of Python into one of the driver, or back."""
+# {% endif %}
+
+
+class Query(Generic[R]):
+    """A SELECT whose rows are instances of a dataclass.
+
+        INVOICE = Query(InvoiceRow, select(Invoice.id).where(Invoice.id == bindparam("id")))
+        invoice = await INVOICE.first(database, id=invoice_id)
+
+    Raises:
+        TypeError: the columns are not the fields of the dataclass, in their order.
+    """
+
+    def __init__(self, row: type[R], statement: Select[*tuple[Any, ...]]) -> None:
+        if names_of(row) != statement.selected_columns.keys():
+            message = f"the statement does not select the fields of {row.__name__} in their order"
+            raise TypeError(message)
+        self._row = row
+        # {% if postgresql %}
+        self._statement = _Statement(statement)
+        # {% else %}
+        self._statement = statement
+        # {% endif %}
+
+    async def all(self, database: Database, **parameters: object) -> list[R]:
+        """Return all rows.
+
+        Raises:
+            Overloaded: no connection was free in time.
+            sqlalchemy.exc.StatementError: as a session does.
+        """
+
+        def run() -> list[R]:
+            # {% if postgresql %}
+            with database.read_engine.sync_engine.connect() as connection:
+                return [self._row(*row) for row in self._statement.run(connection, parameters)]
+            # {% else %}
+            with database.read_engine.sync_engine.connect() as connection:
+                return [self._row(*row) for row in connection.execute(self._statement, parameters)]
+            # {% endif %}
+
+        async with database.read_gate:
+            return await greenlet_spawn(run)
+
+    async def first(self, database: Database, **parameters: object) -> R | None:
+        """Return the first row, or None; raise like ``all``."""
+        rows = await self.all(database, **parameters)
+        return rows[0] if rows else None
+
+
+class NewRow(Generic[R]):
+    """An INSERT of one row of a model, which is committed when it returns.
+
+        NEW_INVOICE = NewRow(InvoiceRow, Invoice)
+        invoice = await NEW_INVOICE.add(database, {"number": 7})
+
+    Raises:
+        TypeError: the database itself would fill in a field of the row.
+    """
+
+    def __init__(self, row: type[R], model: type[Entity]) -> None:
+        self._row = row
+        self._names = names_of(row)
+        self._defaults: dict[str, Any] = {}
+        for column in model.__table__.columns:
+            if column.default is not None and column.default.is_callable:
+                self._defaults[column.key] = column.default.arg
+            elif column.default is not None or column.server_default is not None:
+                message = f"give {column} a default that is a function, or add it through a session"
+                raise TypeError(message)
+            elif column.nullable:
+                self._defaults[column.key] = _null
+        # {% if postgresql %}
+        self._statement = _Statement(insert(model))
+        # {% else %}
+        self._statement = insert(model)
+        # {% endif %}
+
+    async def add(self, database: Database, values: Mapping[str, object]) -> R:
+        """Insert a row and return it.
+
+        Raises:
+            Overloaded: no connection was free in time.
+            sqlalchemy.exc.StatementError: as a session does.
+        """
+        defaults = {name: make(None) for name, make in self._defaults.items() if name not in values}
+        row = {**defaults, **values}
+
+        def run() -> None:
+            # {% if postgresql %}
+            with database.write_engine.sync_engine.connect() as connection:
+                # A statement by itself is a transaction; BEGIN and COMMIT are two more trips.
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                self._statement.run(connection, row)
+            # {% else %}
+            with database.write_engine.sync_engine.begin() as connection:
+                connection.execute(self._statement, row)
+            # {% endif %}
+
+        async with database.write_gate:
+            await greenlet_spawn(run)
+        return self._row(*[row[name] for name in self._names])
+
+
+def _null(_context: object) -> None:
+    return None
+
+
+def names_of(row: type) -> list[str]:
+    """Return the names of the fields of a dataclass."""
+    return [field.name for field in fields(row)]
+# {% if postgresql %}
+
+
+@dataclass(slots=True)
+class _Plan:
+    """A statement for one engine: its text for the driver, and how values are converted."""
+
+    compiled: SQLCompiler
+    sql: str
+    parameters: Sequence[tuple[str, Process]]
+    columns: Sequence[Process] | None = None
+    """Known when the driver has told how it returns them."""
+
+    @classmethod
+    def make(cls, statement: Select[*tuple[Any, ...]] | Insert, dialect: Dialect) -> Self:
+        compiled = statement.compile(dialect=dialect)
+        if compiled.post_compile_params:
+            message = "a list of values has no fixed text; compare with any_() of an array instead"
+            raise TypeError(message)
+        # {% if database_driver == "asyncpg" %}
+        names = compiled.positiontup or ()
+        # {% else %}
+        names = compiled.bind_names.values()
+        # {% endif %}
+        types = [(name, compiled.binds[name].type.dialect_impl(dialect)) for name in names]
+        return cls(
+            compiled=compiled,
+            sql=str(compiled),
+            parameters=[(name, type_.bind_processor(dialect)) for name, type_ in types],
+        )
+
+    def arguments(self, values: Mapping[str, object]) -> {{ "tuple[object, ...]" if database_driver == "asyncpg" else "dict[str, object]" }}:
+        given = self.compiled.construct_params(values)
+        # {% if database_driver == "asyncpg" %}
+        return tuple(
+            given[name] if process is None else process(given[name])
+            for name, process in self.parameters
+        )
+        # {% else %}
+        return {
+            name: given[name] if process is None else process(given[name])
+            for name, process in self.parameters
+        }
+        # {% endif %}
+
+
+class _Statement:
+    """Runs a statement through the driver's cursor, without the layers above."""
+
+    def __init__(self, statement: Select[*tuple[Any, ...]] | Insert) -> None:
+        self._statement = statement
+        self._plans: WeakKeyDictionary[Dialect, _Plan] = WeakKeyDictionary()
+
+    def run(self, connection: Connection, values: Mapping[str, object]) -> Sequence[Row]:
+        if connection.dispatch.before_cursor_execute or connection.dispatch.after_cursor_execute:
+            # Somebody wants to see each statement, for a trace perhaps.
+            result = connection.execute(self._statement, values)
+            return result.all() if result.returns_rows else ()
+        plan = self._plans.get(connection.dialect)
+        if plan is None:
+            plan = self._plans[connection.dialect] = _Plan.make(self._statement, connection.dialect)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(plan.sql, plan.arguments(values))
+            rows = cursor.fetchall() if cursor.description else ()
+        except Exception as error:
+            raise _translated(error, connection, plan.sql) from error
+        except BaseException as error:
+            # The statement may still run on the connection.
+            connection.invalidate(error)
+            raise
+        if plan.columns is None:
+            plan.columns = self._processes(connection.dialect, cursor.description)
+        return _converted(rows, plan.columns)
+
+    def _processes(self, dialect: Dialect, description: Sequence[Any] | None) -> Sequence[Process]:
+        columns = zip(self._statement.exported_columns.values(), description or (), strict=False)
+        return [
+            column.type.dialect_impl(dialect).result_processor(dialect, told[1])
+            for column, told in columns
+        ]
+
+
+def _converted(rows: Sequence[Row], columns: Sequence[Process]) -> Sequence[Row]:
+    if not any(columns):
+        return rows
+    return [
+        [
+            value if process is None else process(value)
+            for value, process in zip(row, columns, strict=True)
+        ]
+        for row in rows
+    ]
+
+
+def _translated(error: Exception, connection: Connection, sql: str) -> StatementError:
+    """Return the error as SQLAlchemy raises it, and give up a connection that is lost."""
+    dialect, kind = connection.dialect, connection.dialect.loaded_dbapi.Error
+    lost = isinstance(error, kind) and dialect.is_disconnect(error, connection.connection, None)
+    if lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        sql, None, error, kind, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+    )
+# {% endif %}

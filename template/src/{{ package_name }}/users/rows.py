@@ -1,0 +1,15 @@
+"""What is read and answered without a session that tracks it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass
+class UserRow:
+    """A user as most requests get it."""
+
+    id: UUID
+    email: str
+    full_name: str
+    created_at: datetime
