@@ -2,8 +2,8 @@
 
     uv run python benchmarks/bulk.py
 
-The service's ways (its repository's ``add_many`` in a transaction, and all that its bulk route does
-but HTTP) take turns with three ways of the driver alone (``time_bulk.py``).
+The service's ways (its repository's ``add_many`` in a transaction, and its bulk route in the same
+process) take turns with three ways of the driver alone (``time_bulk.py``).
 """
 
 import argparse
@@ -23,7 +23,8 @@ def main() -> None:
             sys.exit("the limits are those of asyncpg: measure a service that uses it")
         service = setting.services[0]
         program = HERE / "time_bulk.py"
-        timing = service.start(program, service.package, str(options.rounds), env=os.environ)
+        environment = os.environ | {"LOG_LEVEL": "ERROR"}
+        timing = service.start(program, service.package, str(options.rounds), env=environment)
         if timing.wait():
             sys.exit(1)
 

@@ -153,7 +153,9 @@ class Server:
 
 def render(folder: Path, answers: Sequence[str]) -> Path:
     data = dict(answer.split("=", 1) for answer in answers)
-    run_copy(str(HERE.parent), folder, data=data, defaults=True, unsafe=True, vcs_ref="HEAD")
+    run_copy(
+        str(HERE.parent), folder, data=data, defaults=True, unsafe=True, quiet=True, vcs_ref="HEAD"
+    )
     return folder
 
 

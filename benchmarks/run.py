@@ -10,8 +10,8 @@ service as it runs in production with one worker, the same with its users answer
 (``ordinary.py``), and ``naive.py``. One processor is the servers', another one that of wrk and the
 database. What is compared are rounds that ran next to each other, so that whatever else the machine
 does weighs on both alike; the medians of their ratios are reported, and the run fails when the
-rounds differ too much. Then the statements and round trips of a request are counted on the way to
-the database (``proxy.py``). In the end a service gets three times the requests that its pool can
+rounds differ too much. Before, the statements and round trips of a request are counted on the way
+to the database (``proxy.py``). In the end a service gets three times the requests that its pool can
 serve (``overload.py``).
 
 It needs Linux with two processors or more, wrk (``apt-get install wrk``) and a database: the one of
@@ -66,6 +66,8 @@ def main() -> None:
             Contender(setting.services[0], "ordinary"),
             Contender(setting.services[0], "naive"),
         ]
+        # One after another, since all of them together have as many connections as there may be.
+        traffic = [count_traffic(each, setting, options.cases) for each in contenders]
         servers = [stack.enter_context(serve(each.service, each.bare)) for each in contenders]
         peers = [stack.enter_context(peer.serve(setting.url))] if options.peer else []
         for case in options.cases:
@@ -79,9 +81,9 @@ def main() -> None:
                     result = server.load(case, setting.ids, seconds=options.seconds)
                     server.rounds.setdefault(case, []).append(result)
             require_equal_answers(case, servers, setting.user_ids)
-        traffic = [count_traffic(each, setting, options.cases) for each in contenders]
         servers += peers
         report(servers, [*traffic, {}], options.cases)
+        stack.close()
         # SQLite has nothing that waits.
         overloaded = [] if setting.url.startswith("sqlite") else setting.services
         for service in overloaded:

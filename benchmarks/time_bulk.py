@@ -55,26 +55,43 @@ def driver_ways(connection: asyncpg.Connection) -> dict[str, Way]:
     }
 
 
-def service_ways(package: str, database: Any) -> dict[str, Way]:
+def service_ways(package: str, database: Any, app: Any, state: Any) -> dict[str, Way]:
     """Return what the service does."""
     repository: Any = import_module(f"{package}.users.repository")
-    schemas: Any = import_module(f"{package}.users.schemas")
-    service: Any = import_module(f"{package}.users.service")
 
     async def add_many() -> None:
         async with database.write() as session:
             await repository.UserRepository(session).add_many(USERS)
 
-    async def validate_and_add() -> None:
-        data = schemas.UsersCreate.model_validate_json(BODY)
-        await service.UserImport(database).create(data.users)
+    return {"add_many": add_many, "POST /users/bulk": lambda: post(app, dict(state))}
 
-    return {"add_many": add_many, "bulk route": validate_and_add}
+
+async def post(app: Any, state: dict[str, Any]) -> None:
+    """Send the application a bulk request, without a server between."""
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/users/bulk",
+        "raw_path": b"/users/bulk",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+        "http_version": "1.1",
+        "scheme": "http",
+        "state": state,
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": BODY, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message.get("status", 201) != 201:
+            sys.exit(f"the bulk request is answered {message['status']}")
+
+    await app(scope, receive, send)
 
 
 async def main(package: str, rounds: int) -> None:
-    # Each model refers to others by name.
-    import_module(f"{package}.models")
     url = make_url(os.environ["DATABASE_URL"])
     connection = await asyncpg.connect(
         host=url.host or url.query.get("host"),
@@ -85,8 +102,12 @@ async def main(package: str, rounds: int) -> None:
     )
     engine: Any = import_module(f"{package}.database.engine")
     settings: Any = import_module(f"{package}.settings")
-    async with engine.Database.open(settings.load_settings()) as database:
-        ways = driver_ways(connection) | service_ways(package, database)
+    app: Any = import_module(f"{package}.main").create_app(settings.load_settings())
+    async with (
+        engine.Database.open(settings.load_settings()) as database,
+        app.router.lifespan_context(app) as state,
+    ):
+        ways = driver_ways(connection) | service_ways(package, database, app, state)
         times: dict[str, list[float]] = {name: [] for name in ways}
         for number in range(rounds + 1):
             for name, way in ways.items():
