@@ -19,6 +19,9 @@ from {{ package_name }}.database.dependencies import (
     WriteSessionDep,
 )
 from {{ package_name }}.database.driver import fault_of
+# {% if database_driver == "asyncmy" %}
+from {{ package_name }}.database.engine import Database
+# {% endif %}
 from {{ package_name }}.database.faults import Fault
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
@@ -227,3 +230,19 @@ async def test_settings_reach_the_engine(settings: Settings, state: State) -> No
     pool = state["database"].write_engine.pool
 
     assert pool.size() == settings.database_pool_size  # type: ignore[attr-defined]  # of this pool
+# {% if database_driver == "asyncmy" %}
+
+
+async def test_a_read_is_one_round_trip(settings: Settings) -> None:
+    one = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 0})
+    async with Database.open(one) as database:
+
+        async def rollbacks() -> int:
+            async with database.read() as session:
+                status = await session.execute(text("SHOW SESSION STATUS LIKE 'Com_rollback'"))
+                return int(status.one()[1])
+
+        first = await rollbacks()
+
+        assert await rollbacks() == first
+# {% endif %}

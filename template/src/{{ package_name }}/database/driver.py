@@ -270,7 +270,12 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
         "init_command": session_settings,
     }
     isolation_level = "AUTOCOMMIT" if read_only else "READ COMMITTED"
-    return {"connect_args": connect_args, "isolation_level": isolation_level}
+    return {
+        "connect_args": connect_args,
+        "isolation_level": isolation_level,
+        # Or each read would be followed by two more round trips.
+        "skip_autocommit_rollback": read_only,
+    }
 
 
 def is_lost(connection: DBAPIConnection) -> bool:
