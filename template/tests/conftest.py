@@ -17,7 +17,13 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import APIRouter, FastAPI
+# {% if postgresql %}
+from sqlalchemy import delete, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import Pool
+# {% else %}
 from sqlalchemy import Connection, Engine, delete, event
+# {% endif %}
 from starlette.types import Receive, Scope, Send
 
 from {{ package_name }} import main
@@ -131,20 +137,22 @@ async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
     writes: list[object] = []
 
-    def note(connection: Connection, *_: object) -> None:
+    # {% if postgresql %}
+    def note(connection: DBAPIConnection, *_: object) -> None:
+        if not connection.autocommit:
+            writes.append(connection)
+
+    event.listen(Pool, "checkout", note)
+    yield service.state
+    event.remove(Pool, "checkout", note)
+    # {% else %}
+    def note(connection: Connection) -> None:
         writes.append(connection)
 
-    # {% if postgresql %}
-    # An insert by itself is no transaction, but takes its connection out of them.
-    events = ("commit", "set_connection_execution_options")
-    # {% else %}
-    events = ("commit",)
-    # {% endif %}
-    for name in events:
-        event.listen(Engine, name, note)
+    event.listen(Engine, "commit", note)
     yield service.state
-    for name in events:
-        event.remove(Engine, name, note)
+    event.remove(Engine, "commit", note)
+    # {% endif %}
     if not writes:
         return
     async with service.state["database"].write() as session:

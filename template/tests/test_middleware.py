@@ -6,13 +6,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from {{ package_name }}.drain import Drain
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.logs import OUTPUT
 from {{ package_name }}.main import middleware
-from {{ package_name }}.middleware import (
-    DeadlineMiddleware,
-    LoggingMiddleware,
-)
+from {{ package_name }}.middleware import DeadlineMiddleware, RequestMiddleware
 from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient
@@ -64,10 +62,7 @@ def test_the_middleware_is_in_order(settings: Settings) -> None:
 
     assert names == [
         "CORSMiddleware",
-        "RequestIdMiddleware",
-        "TimingMiddleware",
-        "LoggingMiddleware",
-        "DrainMiddleware",
+        "RequestMiddleware",
         "DeadlineMiddleware",
         "BodyLimitMiddleware",
     ]
@@ -148,11 +143,11 @@ async def nothing() -> Message:
     [
         (DeadlineMiddleware(begin_and_wait, seconds=0.01), TimeoutError),
         (DeadlineMiddleware(time_out, seconds=60), TimeoutError),
-        (LoggingMiddleware(begin_and_fail), RuntimeError),
+        (RequestMiddleware(begin_and_fail), RuntimeError),
     ],
 )
 async def test_what_cannot_be_answered_any_more_is_raised(
-    app: DeadlineMiddleware | LoggingMiddleware, error: type[Exception]
+    app: DeadlineMiddleware | RequestMiddleware, error: type[Exception]
 ) -> None:
     sent: list[Message] = []
 
@@ -160,7 +155,7 @@ async def test_what_cannot_be_answered_any_more_is_raised(
         sent.append(message)
 
     with pytest.raises(error):
-        await app({**HTTP}, nothing, send)
+        await app({**HTTP, "state": {"drain": Drain()}}, nothing, send)
 
     assert len(sent) <= 1
 

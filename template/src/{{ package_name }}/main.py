@@ -25,10 +25,7 @@ from .middleware import (
     RESPONSE_TIME,
     BodyLimitMiddleware,
     DeadlineMiddleware,
-    DrainMiddleware,
-    LoggingMiddleware,
-    RequestIdMiddleware,
-    TimingMiddleware,
+    RequestMiddleware,
 )
 # {% if example %}
 from .orders.endpoints import router as orders
@@ -108,6 +105,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for router in ROUTERS:
         register(app, router)
+    # Routes are tried in their order, and the framework has put its documentation first.
+    app.router.routes.sort(key=lambda route: not isinstance(route, APIRoute))
     return app
 
 
@@ -122,10 +121,7 @@ def middleware(settings: Settings) -> list[Middleware]:
     )
     return [
         *([cors] if settings.cors_origins else []),
-        Middleware(RequestIdMiddleware),
-        Middleware(TimingMiddleware),
-        Middleware(LoggingMiddleware),
-        Middleware(DrainMiddleware),
+        Middleware(RequestMiddleware),
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
         Middleware(BodyLimitMiddleware),
     ]

@@ -3,7 +3,8 @@
 import asyncio
 import re
 import time
-from uuid import uuid4
+from collections.abc import Mapping
+from secrets import token_hex
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -22,16 +23,31 @@ _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 log = structlog.get_logger()
 
 
-def add_header(message: Message, name: str, value: str) -> None:
-    """Add a header to the start of a response."""
-    header = (name.lower().encode(), value.encode())
-    message["headers"] = [*message.get("headers", ()), header]
+def add_headers(message: Message, headers: Mapping[str, str]) -> None:
+    """Add headers to the start of a response."""
+    added = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    message["headers"] = [*message.get("headers", ()), *added]
 
 
-class RequestIdMiddleware:
-    """Gives each request an id, on the response and on every log line of the request.
+def milliseconds_since(start: float) -> float:
+    return round((time.perf_counter() - start) * 1000, 2)
 
-    An id that the client sends is kept when it is safe to log; anything else is replaced.
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode() if _VALID_REQUEST_ID.fullmatch(value) else None
+    return None
+
+
+class RequestMiddleware:
+    """Gives each request an id, tells and logs how long it took, and answers what nothing caught.
+
+    An id that the client sends is kept when it is safe to log; anything else is replaced. It is on
+    the response and on every log line of the request. The framework would answer an unexpected
+    error outside all middleware, and so without the id that its log line is found by.
+
+    All of this is one layer, because a layer costs more than what most of them do.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -42,85 +58,36 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = self._given(scope) or uuid4().hex
-        scope.setdefault("state", {})["request_id"] = request_id
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                add_header(message, REQUEST_ID, request_id)
-            await send(message)
-
-        await self.app(scope, receive, send_with_id)
-
-    @staticmethod
-    def _given(scope: Scope) -> str | None:
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                return value.decode() if _VALID_REQUEST_ID.fullmatch(value) else None
-        return None
-
-
-class TimingMiddleware:
-    """Tells the client how long the service worked, in milliseconds until the first byte."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request and time it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        start = time.perf_counter()
-
-        async def send_with_time(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                milliseconds = (time.perf_counter() - start) * 1000
-                add_header(message, RESPONSE_TIME, f"{milliseconds:.2f}ms")
-            await send(message)
-
-        await self.app(scope, receive, send_with_time)
-
-
-class LoggingMiddleware:
-    """Writes one line a request, and answers what nothing else has caught.
-
-    The framework would answer an unexpected error outside all middleware, and so without the
-    request id that its log line is found by.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request and log it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         start = time.perf_counter()
         status = 0
+        request_id = _given_id(scope) or token_hex(16)
+        scope["state"]["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        drain: Drain = scope["state"]["drain"]
 
-        async def send_and_note(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = {REQUEST_ID: request_id, RESPONSE_TIME: f"{milliseconds_since(start)}ms"}
+                add_headers(message, headers)
+                drain.close_connection(message)
             await send(message)
 
         try:
-            await self.app(scope, receive, send_and_note)
+            await self.app(scope, receive, send_with_headers)
         except Exception:
             log.exception("unhandled error")
             if status:
                 raise
-            await respond(scope, Problem())(scope, receive, send_and_note)
+            await respond(scope, Problem())(scope, receive, send_with_headers)
         finally:
             log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                milliseconds=round((time.perf_counter() - start) * 1000, 2),
+                milliseconds=milliseconds_since(start),
             )
 
 
@@ -152,20 +119,21 @@ class DeadlineMiddleware:
 
         def give_up() -> None:
             nonlocal answer
-            if not started and answer is None:
+            if not started:
                 response = respond(scope, DeadlineExceeded(headers=CLOSE))
                 sending = response(scope, receive, send)
                 answer = asyncio.ensure_future(sending)  # noqa: TID251 - awaited below
+            budget.reschedule(loop.time())
 
-        timer = asyncio.get_running_loop().call_later(self.seconds, give_up)
-        budget = asyncio.timeout(self.seconds)
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self.seconds, give_up)
+        budget = asyncio.timeout(None)
         try:
             async with budget:
                 await self.app(scope, receive, send_unless_late)
         except TimeoutError:
             if started or not budget.expired():
                 raise
-            give_up()
         finally:
             timer.cancel()
             if answer is not None:
@@ -197,24 +165,3 @@ class BodyLimitMiddleware:
                 await send(message)
 
         await self.app(scope, receive, send_as_problem)
-
-
-class DrainMiddleware:
-    """Lets responses ask their clients to leave the connection, once the process drains."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve the request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        drain: Drain = scope["state"]["drain"]
-
-        async def send_and_part(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                drain.close_connection(message)
-            await send(message)
-
-        await self.app(scope, receive, send_and_part)

@@ -12,10 +12,15 @@ from dataclasses import dataclass, fields
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Dialect, Insert, Select, insert
+from sqlalchemy import Dialect, Engine, Insert, Select, insert
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy.util import await_only, greenlet_spawn
+# {% else %}
 from sqlalchemy.util import greenlet_spawn
+# {% endif %}
 # {% else %}
 from collections.abc import Mapping
 from dataclasses import fields
@@ -26,6 +31,13 @@ from sqlalchemy.util import greenlet_spawn
 # {% endif %}
 
 from .base import Entity
+# {% if postgresql %}
+# {% if database_driver == "asyncpg" %}
+from .driver import adapted, check_out
+# {% else %}
+from .driver import check_out
+# {% endif %}
+# {% endif %}
 from .engine import Database
 
 R = TypeVar("R")
@@ -66,18 +78,20 @@ class Query(Generic[R]):
             Overloaded: no connection was free in time.
             sqlalchemy.exc.StatementError: as a session does.
         """
+        # {% if postgresql %}
+        async with database.read_gate:
+            engine = database.read_engine.sync_engine
+            rows = await greenlet_spawn(self._statement.run, engine, parameters)
+        return [self._row(*row) for row in rows]
+        # {% else %}
 
         def run() -> list[R]:
-            # {% if postgresql %}
-            with database.read_engine.sync_engine.connect() as connection:
-                return [self._row(*row) for row in self._statement.run(connection, parameters)]
-            # {% else %}
             with database.read_engine.sync_engine.connect() as connection:
                 return [self._row(*row) for row in connection.execute(self._statement, parameters)]
-            # {% endif %}
 
         async with database.read_gate:
             return await greenlet_spawn(run)
+        # {% endif %}
 
     async def first(self, database: Database, **parameters: object) -> R | None:
         """Return the first row, or None; raise like ``all``."""
@@ -122,20 +136,18 @@ class NewRow(Generic[R]):
         """
         defaults = {name: make(None) for name, make in self._defaults.items() if name not in values}
         row = {**defaults, **values}
+        # {% if postgresql %}
+        async with database.write_gate:
+            await greenlet_spawn(self._statement.run, database.write_engine.sync_engine, row)
+        # {% else %}
 
         def run() -> None:
-            # {% if postgresql %}
-            with database.write_engine.sync_engine.connect() as connection:
-                # A statement by itself is a transaction; BEGIN and COMMIT are two more trips.
-                connection.execution_options(isolation_level="AUTOCOMMIT")
-                self._statement.run(connection, row)
-            # {% else %}
             with database.write_engine.sync_engine.begin() as connection:
                 connection.execute(self._statement, row)
-            # {% endif %}
 
         async with database.write_gate:
             await greenlet_spawn(run)
+        # {% endif %}
         return self._row(*[row[name] for name in self._names])
 
 
@@ -193,39 +205,61 @@ class _Plan:
 
 
 class _Statement:
+    # {% if database_driver == "asyncpg" %}
+    """Runs a statement on the driver's connection, without the layers above."""
+    # {% else %}
     """Runs a statement through the driver's cursor, without the layers above."""
+    # {% endif %}
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Insert) -> None:
         self._statement = statement
         self._plans: WeakKeyDictionary[Dialect, _Plan] = WeakKeyDictionary()
 
-    def run(self, connection: Connection, values: Mapping[str, object]) -> Sequence[Row]:
-        if connection.dispatch.before_cursor_execute or connection.dispatch.after_cursor_execute:
-            # Somebody wants to see each statement, for a trace perhaps.
-            result = connection.execute(self._statement, values)
-            return result.all() if result.returns_rows else ()
-        plan = self._plans.get(connection.dialect)
+    def run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+        if engine.dispatch.before_cursor_execute or engine.dispatch.after_cursor_execute:
+            return self._run_in_the_open(engine, values)
+        plan = self._plans.get(engine.dialect)
         if plan is None:
-            plan = self._plans[connection.dialect] = _Plan.make(self._statement, connection.dialect)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(plan.sql, plan.arguments(values))
-            rows = cursor.fetchall() if cursor.description else ()
-        except Exception as error:
-            raise _translated(error, connection, plan.sql) from error
-        except BaseException as error:
-            # The statement may still run on the connection.
-            connection.invalidate(error)
-            raise
+            plan = self._plans[engine.dialect] = _Plan.make(self._statement, engine.dialect)
+        with check_out(engine) as connection:
+            try:
+                # {% if database_driver == "asyncpg" %}
+                driver: Any = connection.driver_connection
+                if plan.columns is None:
+                    prepared = await_only(driver.prepare(plan.sql))
+                    types = [column.type.oid for column in prepared.get_attributes()]
+                    plan.columns = self._processes(engine.dialect, types)
+                rows = await_only(driver.fetch(plan.sql, *plan.arguments(values)))
+                # {% else %}
+                cursor = connection.cursor()
+                cursor.execute(plan.sql, plan.arguments(values))
+                rows = cursor.fetchall() if cursor.description else ()
+                # {% endif %}
+            except Exception as error:
+                raise _translated(error, connection, engine.dialect, plan.sql) from error
+            except BaseException as error:
+                # The statement may still run on the connection.
+                connection.invalidate(error)
+                raise
+        # {% if database_driver != "asyncpg" %}
         if plan.columns is None:
-            plan.columns = self._processes(connection.dialect, cursor.description)
+            types = [column[1] for column in cursor.description or ()]
+            plan.columns = self._processes(engine.dialect, types)
+        # {% endif %}
         return _converted(rows, plan.columns)
 
-    def _processes(self, dialect: Dialect, description: Sequence[Any] | None) -> Sequence[Process]:
-        columns = zip(self._statement.exported_columns.values(), description or (), strict=False)
+    def _run_in_the_open(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+        # Somebody wants to see each statement, for a trace perhaps.
+        with engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            result = connection.execute(self._statement, values)
+            return result.all() if result.returns_rows else ()
+
+    def _processes(self, dialect: Dialect, types: Sequence[Any]) -> Sequence[Process]:
+        columns = zip(self._statement.exported_columns.values(), types, strict=False)
         return [
-            column.type.dialect_impl(dialect).result_processor(dialect, told[1])
-            for column, told in columns
+            column.type.dialect_impl(dialect).result_processor(dialect, type_)
+            for column, type_ in columns
         ]
 
 
@@ -241,10 +275,15 @@ def _converted(rows: Sequence[Row], columns: Sequence[Process]) -> Sequence[Row]
     ]
 
 
-def _translated(error: Exception, connection: Connection, sql: str) -> StatementError:
+def _translated(
+    error: Exception, connection: PoolProxiedConnection, dialect: Dialect, sql: str
+) -> StatementError:
     """Return the error as SQLAlchemy raises it, and give up a connection that is lost."""
-    dialect, kind = connection.dialect, connection.dialect.loaded_dbapi.Error
-    lost = isinstance(error, kind) and dialect.is_disconnect(error, connection.connection, None)
+    # {% if database_driver == "asyncpg" %}
+    error = adapted(error, connection)
+    # {% endif %}
+    kind = dialect.loaded_dbapi.Error
+    lost = isinstance(error, kind) and dialect.is_disconnect(error, connection, None)
     if lost:
         connection.invalidate(error)
     return DBAPIError.instance(

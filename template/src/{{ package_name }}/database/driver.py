@@ -25,18 +25,21 @@ from sqlalchemy.pool import ConnectionPoolEntry
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy import URL, AdaptedConnection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 # {% else %}
+from collections.abc import Iterator
+from contextlib import contextmanager
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Engine, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import PoolProxiedConnection
 # {% endif %}
 
 from .faults import Fault
@@ -202,6 +205,21 @@ def is_lost(connection: DBAPIConnection) -> bool:
     return bool(connection.driver_connection.is_closed())
 
 
+def check_out(engine: Engine) -> PoolProxiedConnection:
+    """Take a connection for a statement by itself, which the driver commits."""
+    return engine.raw_connection()
+
+
+def adapted(error: Exception, connection: PoolProxiedConnection) -> Exception:
+    """Return an error of the driver's own connection as its cursors raise it."""
+    adapter: Any = connection.dbapi_connection
+    try:
+        adapter._handle_exception(error)  # noqa: SLF001 - nothing public tells it
+    except Exception as other:  # noqa: BLE001 - this is what was asked for
+        return other
+    return error
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
@@ -237,6 +255,15 @@ def is_lost(connection: DBAPIConnection) -> bool:
     with DefaultSelector() as readable:
         readable.register(connection.driver_connection.fileno(), EVENT_READ)
         return bool(readable.select(0))
+
+
+@contextmanager
+def check_out(engine: Engine) -> Iterator[PoolProxiedConnection]:
+    """Take a connection for a statement by itself, which is a transaction then."""
+    with engine.connect() as connection:
+        if not connection.connection.autocommit:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection.connection
 
 
 def fault_of(error: DBAPIError) -> Fault:

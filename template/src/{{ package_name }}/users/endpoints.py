@@ -4,14 +4,20 @@ from http import HTTPStatus
 from typing import Literal
 from uuid import UUID
 
+# {% if orjson %}
+from fastapi import APIRouter
+# {% else %}
 from fastapi import APIRouter, Response
+# {% endif %}
 
 from ..pagination import Cursor, Limit, Page
 # {% if orjson %}
 from ..serialization import OrjsonResponse
 # {% endif %}
 from .models import User
+# {% if not orjson %}
 from .rows import UserRow
+# {% endif %}
 from .schemas import (
     BULK_BYTES,
     UserCreate,
@@ -26,15 +32,19 @@ from .service import UserCreationDep, UserQueriesDep, UserServiceDep
 router = APIRouter(prefix="/users", tags=["users"])
 
 
+# {% if orjson %}
+# Rows that are as the database has them are answered as they are: to validate them by their model
+# again would take longer than to read them.
+
+
 @router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
-async def create_user(data: UserCreate, users: UserCreationDep, response: Response) -> UserRow:
+async def create_user(data: UserCreate, users: UserCreationDep) -> OrjsonResponse:
     """Create a user; 409 when the email address is taken."""
     user = await users.create(data)
-    response.headers["Location"] = f"/users/{user.id}"
-    return user
+    headers = {"Location": f"/users/{user.id}"}
+    return OrjsonResponse(user, status_code=HTTPStatus.CREATED, headers=headers)
 
 
-# {% if orjson %}
 @router.get("", response_model=Page[UserRead] | Page[UserWithOrders])
 async def list_users(
     users: UserQueriesDep,
@@ -45,10 +55,16 @@ async def list_users(
     """List the users in the order of their creation, with their orders when asked."""
     if include == "orders":
         return await users.page_with_orders(limit=limit, cursor=cursor)
-    # These rows are as the database has them; to validate them again would take longer than
-    # to read them.
     return OrjsonResponse(await users.page(limit=limit, cursor=cursor))
 # {% else %}
+@router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
+async def create_user(data: UserCreate, users: UserCreationDep, response: Response) -> UserRow:
+    """Create a user; 409 when the email address is taken."""
+    user = await users.create(data)
+    response.headers["Location"] = f"/users/{user.id}"
+    return user
+
+
 @router.get("")
 async def list_users(
     users: UserQueriesDep,
@@ -69,9 +85,15 @@ async def create_users(data: UsersCreate, users: UserCreationDep) -> UsersCreate
     return UsersCreated(created=await users.create_many(data.users))
 
 
+# {% if orjson %}
+@router.get("/{user_id}", response_model=UserRead)
+async def get_user(user_id: UUID, users: UserQueriesDep) -> OrjsonResponse:
+    return OrjsonResponse(await users.get(user_id))
+# {% else %}
 @router.get("/{user_id}", response_model=UserRead)
 async def get_user(user_id: UUID, users: UserQueriesDep) -> UserRow:
     return await users.get(user_id)
+# {% endif %}
 
 
 @router.patch("/{user_id}", response_model=UserRead)
