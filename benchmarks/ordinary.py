@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
+from sqlalchemy.orm import selectinload
 
 PACKAGE = os.environ["PACKAGE"]
 
@@ -19,6 +20,7 @@ repository: Any = import_module(f"{PACKAGE}.users.repository")
 schemas: Any = import_module(f"{PACKAGE}.users.schemas")
 
 LISTING = "users"
+WITH_ORDERS = (selectinload(models.User.orders),)
 Users = pagination.Page[schemas.UserRead]
 UsersWithOrders = pagination.Page[schemas.UserWithOrders]
 
@@ -40,7 +42,7 @@ async def list_users(
 ) -> object:
     users = repository.UserRepository(session)
     after = pagination.decode_cursor(cursor, listing=LISTING)
-    options, page = (repository.WITH_ORDERS, UsersWithOrders) if include else ((), Users)
+    options, page = (WITH_ORDERS, UsersWithOrders) if include else ((), Users)
     rows = await users.page(after=after, limit=limit + 1, options=options)
     answer: object = page.model_validate(pagination.cut_page(rows, limit=limit, listing=LISTING))
     return answer

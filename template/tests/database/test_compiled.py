@@ -31,11 +31,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, StatementError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, selectinload
 
 from {{ package_name }}.database import engine
 from {{ package_name }}.database.base import Base, Entity
-from {{ package_name }}.database.compiled import NewRow, Query, names_of
+from {{ package_name }}.database.compiled import Nested, NewRow, Query, names_of
 from {{ package_name }}.database.driver import fault_of
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.faults import Fault
@@ -45,7 +45,7 @@ from {{ package_name }}.settings import Settings
 
 from tests.faults.pools import assert_all_returned
 from tests.faults.statements import running_statements
-from tests.sample import LENGTH, Gizmo
+from tests.sample import LENGTH, Cog, Gizmo
 from tests.support import GIZMO, statements
 
 KILL = text("SELECT pg_terminate_backend(:number)")
@@ -58,17 +58,17 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import MetaData, String, bindparam, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, selectinload
 
 from {{ package_name }}.database.base import Base, Entity
-from {{ package_name }}.database.compiled import NewRow, Query
+from {{ package_name }}.database.compiled import Nested, NewRow, Query
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.gate import Overloaded
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
 
 from tests.faults.pools import assert_all_returned
-from tests.sample import LENGTH, Gizmo
+from tests.sample import LENGTH, Cog, Gizmo
 from tests.support import GIZMO, statements
 # {% endif %}
 
@@ -99,6 +99,52 @@ async def test_what_is_added_is_read(state: State) -> None:
     assert gizmo
     assert (gizmo.name, gizmo.note) == (rows[0].name, rows[0].note)
     assert gizmo.created_at.tzinfo is UTC
+
+
+@dataclass
+class CogRow:
+    id: UUID
+    gizmo_id: UUID
+
+
+@dataclass
+class GizmoWithCogs(GizmoRow):
+    cogs: list[CogRow]
+
+
+async def test_related_rows_are_those_that_a_session_loads(state: State) -> None:
+    database = state["database"]
+    async with database.write() as session:
+        for number in range(3):
+            gizmo = Gizmo(**GIZMO | {"name": f"Orrery {number}"})
+            gizmo.cogs = [Cog() for _ in range(number)]
+            session.add(gizmo)
+    gizmos = Nested(GizmoWithCogs, _ROWS.order_by(Gizmo.id), Gizmo.cogs, CogRow)
+
+    with statements(database.read_engine) as sent:
+        rows = await gizmos.all(database)
+
+    assert len(sent) == 2
+    assert await gizmos.all(database) == rows
+    async with database.read() as session:
+        entities = await session.scalars(
+            select(Gizmo).order_by(Gizmo.id).options(selectinload(Gizmo.cogs))
+        )
+    assert rows == [
+        GizmoWithCogs(
+            gizmo.id, gizmo.name, gizmo.note, [CogRow(cog.id, cog.gizmo_id) for cog in gizmo.cogs]
+        )
+        for gizmo in entities
+    ]
+
+
+async def test_where_there_are_no_rows_nothing_related_is_read(state: State) -> None:
+    gizmos = Nested(GizmoWithCogs, _ROWS, Gizmo.cogs, CogRow)
+
+    with statements(state["database"].read_engine) as sent:
+        assert await gizmos.all(state["database"]) == []
+
+    assert len(sent) == 1
 
 
 class Remark(Entity):
@@ -143,9 +189,12 @@ async def test_whoever_listens_sees_each_statement(state: State) -> None:
 async def test_statements_wait_at_the_gates(settings: Settings) -> None:
     small = {"database_pool_size": 1, "database_max_overflow": 0, "database_pool_timeout": 0.01}
     async with Database.open(settings.model_copy(update=small)) as database:
+        gizmos = Nested(GizmoWithCogs, _ROWS, Gizmo.cogs, CogRow)
         async with database.read_gate:
             with pytest.raises(Overloaded):
                 await GIZMO_ROWS.all(database)
+            with pytest.raises(Overloaded):
+                await gizmos.all(database)
         async with database.write_gate:
             with pytest.raises(Overloaded):
                 await NEW_GIZMO.add(database, GIZMO)

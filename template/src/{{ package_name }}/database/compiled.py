@@ -7,13 +7,15 @@ limits and errors.
 """
 
 # {% if postgresql %}
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Self, TypeVar
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Dialect, Engine, Insert, Select, insert
+from sqlalchemy import ARRAY, Dialect, Engine, Insert, Select, any_, bindparam, insert, select
 from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 # {% if database_driver == "asyncpg" %}
@@ -22,11 +24,13 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util import greenlet_spawn
 # {% endif %}
 # {% else %}
-from collections.abc import Mapping
-from dataclasses import fields
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, insert
+from sqlalchemy import Engine, Select, bindparam, insert, select
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.util import greenlet_spawn
 # {% endif %}
 
@@ -41,9 +45,9 @@ from .driver import check_out
 from .engine import Database
 
 R = TypeVar("R")
-# {% if postgresql %}
 
 Row = Sequence[Any]
+# {% if postgresql %}
 
 Process = Callable[[Any], Any] | None
 """Turns a value of Python into one of the driver, or back."""
@@ -61,15 +65,9 @@ class Query(Generic[R]):
     """
 
     def __init__(self, row: type[R], statement: Select[*tuple[Any, ...]]) -> None:
-        if names_of(row) != statement.selected_columns.keys():
-            message = f"the statement does not select the fields of {row.__name__} in their order"
-            raise TypeError(message)
+        require_columns(statement, row, names_of(row))
         self._row = row
-        # {% if postgresql %}
         self._statement = _Statement(statement)
-        # {% else %}
-        self._statement = statement
-        # {% endif %}
 
     async def all(self, database: Database, **parameters: object) -> list[R]:
         """Return all rows.
@@ -78,25 +76,69 @@ class Query(Generic[R]):
             Overloaded: no connection was free in time.
             sqlalchemy.exc.StatementError: as a session does.
         """
-        # {% if postgresql %}
         async with database.read_gate:
             engine = database.read_engine.sync_engine
             rows = await greenlet_spawn(self._statement.run, engine, parameters)
         return [self._row(*row) for row in rows]
-        # {% else %}
-
-        def run() -> list[R]:
-            with database.read_engine.sync_engine.connect() as connection:
-                return [self._row(*row) for row in connection.execute(self._statement, parameters)]
-
-        async with database.read_gate:
-            return await greenlet_spawn(run)
-        # {% endif %}
 
     async def first(self, database: Database, **parameters: object) -> R | None:
         """Return the first row, or None; raise like ``all``."""
         rows = await self.all(database, **parameters)
         return rows[0] if rows else None
+
+
+class Nested(Generic[R]):
+    """A SELECT whose rows have a list of related rows in their last field, by one more SELECT.
+
+        INVOICES = Nested(InvoiceWithLines, select(Invoice.id), Invoice.lines, LineRow)
+        invoices = await INVOICES.all(database)
+
+    Raises:
+        TypeError: the columns are not the other fields of the dataclass, in their order.
+        ValueError: the relationship is not one of a single column.
+    """
+
+    def __init__(
+        self,
+        row: type[R],
+        statement: Select[*tuple[Any, ...]],
+        relationship: InstrumentedAttribute[list[Any]],
+        related_row: type[Any],
+    ) -> None:
+        require_columns(statement, row, names_of(row)[:-1])
+        ((own, foreign),) = relationship.property.local_remote_pairs
+        related = relationship.property.mapper.columns
+        names = names_of(related_row)
+        self._row: Callable[..., R] = row
+        self._related_row = related_row
+        self._key = names_of(row).index(own.key)
+        self._foreign_key = names.index(foreign.key)
+        self._statement = _Statement(statement)
+        self._related = _Statement(
+            select(*[related[name] for name in names])
+            # {% if postgresql %}
+            .where(foreign == any_(bindparam("keys", type_=ARRAY(foreign.type))))
+            # {% else %}
+            .where(foreign.in_(bindparam("keys", expanding=True)))
+            # {% endif %}
+            .order_by(*relationship.property.order_by or ())
+        )
+
+    async def all(self, database: Database, **parameters: object) -> list[R]:
+        """Return all rows; raise like a ``Query``."""
+
+        def run() -> tuple[Sequence[Row], Sequence[Row]]:
+            engine = database.read_engine.sync_engine
+            rows = self._statement.run(engine, parameters)
+            keys = [row[self._key] for row in rows]
+            return rows, self._related.run(engine, {"keys": keys}) if keys else ()
+
+        async with database.read_gate:
+            rows, related = await greenlet_spawn(run)
+        found = defaultdict(list)
+        for row in related:
+            found[row[self._foreign_key]].append(self._related_row(*row))
+        return [self._row(*row, found[row[self._key]]) for row in rows]
 
 
 class NewRow(Generic[R]):
@@ -158,6 +200,13 @@ def _null(_context: object) -> None:
 def names_of(row: type) -> list[str]:
     """Return the names of the fields of a dataclass."""
     return [field.name for field in fields(row)]
+
+
+def require_columns(statement: Select[*tuple[Any, ...]], row: type, names: Sequence[str]) -> None:
+    """Raise TypeError unless the statement selects what the row is made of."""
+    if list(names) != statement.selected_columns.keys():
+        message = f"the statement does not select the fields of {row.__name__} in their order"
+        raise TypeError(message)
 # {% if postgresql %}
 
 
@@ -289,4 +338,16 @@ def _translated(
     return DBAPIError.instance(
         sql, None, error, kind, hide_parameters=True, connection_invalidated=lost, dialect=dialect
     )
+# {% else %}
+
+
+@dataclass(slots=True)
+class _Statement:
+    """Runs a statement on a connection of its own."""
+
+    statement: Select[*tuple[Any, ...]]
+
+    def run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+        with engine.connect() as connection:
+            return connection.execute(self.statement, values).all()
 # {% endif %}

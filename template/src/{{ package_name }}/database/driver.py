@@ -216,7 +216,7 @@ def adapted(error: Exception, connection: PoolProxiedConnection) -> Exception:
     try:
         adapter._handle_exception(error)  # noqa: SLF001 - nothing public tells it
     except Exception as other:  # noqa: BLE001 - this is what was asked for
-        return other
+        error = other
     return error
 
 

@@ -51,11 +51,10 @@ async def list_users(
     limit: Limit = 20,
     cursor: Cursor = None,
     include: Literal["orders"] | None = None,
-) -> Page[UserWithOrders] | OrjsonResponse:
+) -> OrjsonResponse:
     """List the users in the order of their creation, with their orders when asked."""
-    if include == "orders":
-        return await users.page_with_orders(limit=limit, cursor=cursor)
-    return OrjsonResponse(await users.page(limit=limit, cursor=cursor))
+    read = users.page_with_orders if include == "orders" else users.page
+    return OrjsonResponse(await read(limit=limit, cursor=cursor))
 # {% else %}
 @router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
 async def create_user(data: UserCreate, users: UserCreationDep, response: Response) -> UserRow:
@@ -74,7 +73,8 @@ async def list_users(
 ) -> Page[UserRead] | Page[UserWithOrders]:
     """List the users in the order of their creation, with their orders when asked."""
     if include == "orders":
-        return await users.page_with_orders(limit=limit, cursor=cursor)
+        page = await users.page_with_orders(limit=limit, cursor=cursor)
+        return Page[UserWithOrders].model_validate(page)
     return Page[UserRead].model_validate(await users.page(limit=limit, cursor=cursor))
 # {% endif %}
 

@@ -1,15 +1,12 @@
 """The queries on users."""
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.orm import selectinload
 
-from ..database.compiled import NewRow, Query
+from ..database.compiled import Nested, NewRow, Query
 from ..database.repository import AsyncRepository
 from ..models import User
-from .rows import UserRow
-
-WITH_ORDERS = (selectinload(User.orders),)
-"""Loads the orders of all users of a page with one more statement."""
+from ..orders.rows import OrderRow
+from .rows import UserRow, UserWithOrdersRow
 
 
 class UserRepository(AsyncRepository[User]):
@@ -17,12 +14,9 @@ class UserRepository(AsyncRepository[User]):
 
 
 _ROWS = select(User.id, User.email, User.full_name, User.created_at)
+_PAGE = _ROWS.where(User.id > bindparam("after")).order_by(User.id).limit(bindparam("limit"))
 
 USER = Query(UserRow, _ROWS.where(User.id == bindparam("id")))
-
-PAGE = Query(
-    UserRow,
-    _ROWS.where(User.id > bindparam("after")).order_by(User.id).limit(bindparam("limit")),
-)
-
+PAGE = Query(UserRow, _PAGE)
+PAGE_WITH_ORDERS = Nested(UserWithOrdersRow, _PAGE, User.orders, OrderRow)
 NEW_USER = NewRow(UserRow, User)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ..orders.rows import OrderRow
+
 
 @dataclass
 class UserRow:
@@ -13,3 +15,10 @@ class UserRow:
     email: str
     full_name: str
     created_at: datetime
+
+
+@dataclass
+class UserWithOrdersRow(UserRow):
+    """A user with all orders."""
+
+    orders: list[OrderRow]

@@ -14,12 +14,12 @@ from ..database.engine import Database
 from ..database.faults import Fault
 from ..database.session import WriteSession
 from ..lifespan import state_of
-from ..pagination import CutPage, Page, cut_page, decode_cursor
+from ..pagination import CutPage, cut_page, decode_cursor
 from ..problems import Conflict, NotFound
 from .models import User
-from .repository import NEW_USER, PAGE, USER, WITH_ORDERS, UserRepository
-from .rows import UserRow
-from .schemas import UserCreate, UserUpdate, UserWithOrders
+from .repository import NEW_USER, PAGE, PAGE_WITH_ORDERS, USER, UserRepository
+from .rows import UserRow, UserWithOrdersRow
+from .schemas import UserCreate, UserUpdate
 
 LISTING = "users"
 
@@ -57,14 +57,13 @@ class UserQueries:
         rows = await PAGE.all(self._database, after=after, limit=limit + 1)
         return cut_page(rows, limit=limit, listing=LISTING)
 
-    async def page_with_orders(self, *, limit: int, cursor: str | None) -> Page[UserWithOrders]:
+    async def page_with_orders(
+        self, *, limit: int, cursor: str | None
+    ) -> CutPage[UserWithOrdersRow]:
         """Return a page of users, each with its orders."""
         after = decode_cursor(cursor, listing=LISTING)
-        async with self._database.read() as session:
-            users = UserRepository(session)
-            rows = await users.page(after=after, limit=limit + 1, options=WITH_ORDERS)
-        page = cut_page(rows, limit=limit, listing=LISTING)
-        return Page[UserWithOrders].model_validate(page)
+        rows = await PAGE_WITH_ORDERS.all(self._database, after=after, limit=limit + 1)
+        return cut_page(rows, limit=limit, listing=LISTING)
 
 
 class UserCreation:
