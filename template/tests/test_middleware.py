@@ -10,7 +10,10 @@ from {{ package_name }}.drain import Drain
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.logs import OUTPUT
 from {{ package_name }}.main import middleware
-from {{ package_name }}.middleware import DeadlineMiddleware, RequestMiddleware
+from {{ package_name }}.middleware import (
+    DeadlineMiddleware,
+    RequestMiddleware,
+)
 from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient

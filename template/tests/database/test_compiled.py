@@ -35,7 +35,12 @@ from sqlalchemy.orm import Mapped, mapped_column, selectinload
 
 from {{ package_name }}.database import engine
 from {{ package_name }}.database.base import Base, Entity
-from {{ package_name }}.database.compiled import Nested, NewRow, Query, names_of
+from {{ package_name }}.database.compiled import (
+    Nested,
+    NewRow,
+    Query,
+    names_of,
+)
 from {{ package_name }}.database.driver import fault_of
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.faults import Fault
