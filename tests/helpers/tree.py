@@ -164,6 +164,7 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         src/{package}/orders/endpoints.py
         src/{package}/orders/models.py
         src/{package}/orders/repository.py
+        src/{package}/orders/rows.py
         src/{package}/orders/schemas.py
         src/{package}/orders/service.py
         src/{package}/users/__init__.py

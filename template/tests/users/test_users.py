@@ -8,7 +8,11 @@ from {{ package_name }}.database.repository import CHUNK_ROWS
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.pagination import Page
 from {{ package_name }}.serialization import dumps
-from {{ package_name }}.users.schemas import BULK_ROWS, UserRead
+from {{ package_name }}.users.schemas import (
+    BULK_ROWS,
+    UserRead,
+    UserWithOrders,
+)
 
 from tests.support import assert_problem, bad_fields, longest_turn, read_pages, statements
 from tests.users import ADA, create_user, create_users
@@ -157,13 +161,17 @@ async def test_one_bad_row_stops_them_all(client: httpx2.AsyncClient) -> None:
 
 async def test_a_user_is_written_as_the_model_says(client: httpx2.AsyncClient) -> None:
     user = await create_user(client, full_name='Zoë "北京" \\ 👩‍🚀')
+    await client.post(f"/users/{user['id']}/orders", json={"item": "Gears"})
 
     read = await client.get(f"/users/{user['id']}")
     page = await client.get("/users")
+    nested = await client.get("/users", params={"include": "orders"})
 
     assert read.content == UserRead.model_validate_json(read.content).model_dump_json().encode()
     listed = Page[UserRead].model_validate_json(page.content)
     assert page.content == listed.model_dump_json().encode()
+    with_orders = Page[UserWithOrders].model_validate_json(nested.content)
+    assert nested.content == with_orders.model_dump_json().encode()
     assert page.headers["content-type"] == read.headers["content-type"] == "application/json"
     assert listed.items == [UserRead.model_validate(user)]
 
