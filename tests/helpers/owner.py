@@ -104,7 +104,7 @@ async def test_there_are_no_notes_yet(client: httpx2.AsyncClient) -> None:
 EDITS = (
     (
         "src/order_desk/main.py",
-        r"^    TimingMiddleware,\n\)\n",
+        r"^    (?:Timing|Request)Middleware,\n\)\n",
         r"\g<0>from .notes.endpoints import router as notes\n",
     ),
     ("src/order_desk/main.py", r"^    users,\n", r"\g<0>    notes,\n"),
