@@ -49,6 +49,8 @@ def running_request(service: Service) -> Iterator[socket.socket]:
 @pytest.fixture
 def _signals_restored() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
