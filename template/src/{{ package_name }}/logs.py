@@ -4,6 +4,7 @@ import asyncio
 import logging
 import sys
 import threading
+from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
@@ -81,7 +82,7 @@ def configure_logging(level: LogLevel) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
+            _add_timestamp,
             *_renderers(on_terminal=on_terminal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -95,6 +96,14 @@ def configure_logging(level: LogLevel) -> None:
     # It logs each request with its whole URL, which may hold a secret.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     # {% endif %}
+
+
+def _add_timestamp(
+    _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    # Each request writes a line, and structlog's TimeStamper takes a fifth of the time of one.
+    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return event
 
 
 def _renderers(*, on_terminal: bool) -> list[structlog.typing.Processor]:

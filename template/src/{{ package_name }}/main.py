@@ -103,9 +103,16 @@ def create_app(settings: Settings) -> FastAPI:
         responses=PROBLEM_RESPONSES,
         telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
     )
+    # {% if health_checks %}
+    # Routes are tried in their order, and few requests are health checks.
+    for router in sorted(ROUTERS, key=lambda router: router is health):
+        register(app, router)
+    # The framework has put its documentation first.
+    # {% else %}
     for router in ROUTERS:
         register(app, router)
     # Routes are tried in their order, and the framework has put its documentation first.
+    # {% endif %}
     app.router.routes.sort(key=lambda route: not isinstance(route, APIRoute))
     return app
 

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from collections.abc import Mapping
 from secrets import token_hex
 
 import structlog
@@ -18,24 +17,20 @@ RESPONSE_TIME = "X-Response-Time"
 CLOSE = {"Connection": "close"}
 """For an answer to a request whose body may never end."""
 
+_REQUEST_ID = REQUEST_ID.lower().encode()
+_RESPONSE_TIME = RESPONSE_TIME.lower().encode()
 _VALID_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 log = structlog.get_logger()
 
 
-def add_headers(message: Message, headers: Mapping[str, str]) -> None:
-    """Add headers to the start of a response."""
-    added = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    message["headers"] = [*message.get("headers", ()), *added]
-
-
 def milliseconds_since(start: float) -> float:
-    return round((time.perf_counter() - start) * 1000, 2)
+    return (time.perf_counter() - start) * 1000
 
 
 def _given_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
+        if name == _REQUEST_ID:
             return value.decode() if _VALID_REQUEST_ID.fullmatch(value) else None
     return None
 
@@ -52,6 +47,8 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        # Otherwise a logger is made for each line.
+        self._log = log.bind()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request under its id."""
@@ -69,8 +66,11 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = {REQUEST_ID: request_id, RESPONSE_TIME: f"{milliseconds_since(start)}ms"}
-                add_headers(message, headers)
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (_REQUEST_ID, request_id.encode()),
+                    (_RESPONSE_TIME, b"%.2fms" % milliseconds_since(start)),
+                ]
                 drain.close_connection(message)
             await send(message)
 
@@ -82,12 +82,12 @@ class RequestMiddleware:
                 raise
             await respond(scope, Problem())(scope, receive, send_with_headers)
         finally:
-            log.info(
+            self._log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                milliseconds=milliseconds_since(start),
+                milliseconds=round(milliseconds_since(start), 2),
             )
 
 

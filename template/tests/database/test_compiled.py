@@ -12,6 +12,27 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    AdaptedConnection,
+    BigInteger,
+    Dialect,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    TypeDecorator,
+    bindparam,
+    event,
+    func,
+    insert,
+    select,
+    text,
+)
+# {% else %}
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -29,6 +50,7 @@ from sqlalchemy import (
     select,
     text,
 )
+# {% endif %}
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Mapped, mapped_column, selectinload
@@ -48,6 +70,9 @@ from {{ package_name }}.database.gate import Overloaded
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
 
+# {% if database_driver == "asyncpg" %}
+from tests.faults.network import Network
+# {% endif %}
 from tests.faults.pools import assert_all_returned
 from tests.faults.statements import running_statements
 from tests.sample import LENGTH, Cog, Gizmo
@@ -461,6 +486,60 @@ async def test_a_lost_connection_is_told_and_replaced(
         assert await GIZMO_ROWS.all(database) == []
 
 
+# {% if database_driver == "asyncpg" %}
+async def test_a_connection_that_rested_is_tried(
+    state: State, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PING_AFTER_SECONDS", 0)
+    monkeypatch.setattr(engine, "is_lost", lambda _: False)
+    async with Database.open(settings) as database:
+        number = await own_number(database)
+        assert await GIZMO_ROWS.all(database) == []
+        assert await own_number(database) == number
+
+        async with state["database"].write() as session:
+            await session.execute(KILL, {"number": number})
+
+        assert await GIZMO_ROWS.all(database) == []
+        assert await own_number(database) != number
+        await assert_all_returned(database)
+
+
+async def test_a_request_that_leaves_during_a_ping_returns_its_connection(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PING_AFTER_SECONDS", 0)
+    async with Network.before(settings.database_url) as (network, url):
+        across = settings.model_copy(update={"database_url": url})
+        async with Database.open(across) as database:
+            await GIZMO_ROWS.all(database)
+            network.forget()
+
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(engine.PING_SECONDS / 10):
+                    await GIZMO_ROWS.all(database)
+
+            await assert_all_returned(database)
+            assert await GIZMO_ROWS.all(database) == []
+
+
+async def test_connections_of_the_overflow_are_closed(settings: Settings) -> None:
+    one = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 1})
+    async with Database.open(one) as database:
+        opened: list[AdaptedConnection] = []
+        event.listen(
+            database.read_engine.sync_engine, "connect", lambda it, _record: opened.append(it)
+        )
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(2):
+                group.create_task(GIZMO_ROWS.all(database))
+
+        closed = [connection.driver_connection.is_closed() for connection in opened]
+        assert sorted(closed) == [False, True]
+
+
+# {% endif %}
 async def test_a_transaction_after_an_insert_is_one(state: State, settings: Settings) -> None:
     one = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 0})
     async with Database.open(one) as database:

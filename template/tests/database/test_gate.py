@@ -88,3 +88,39 @@ async def test_a_cancelled_waiter_leaves_the_queue() -> None:
 
     async with asyncio.timeout(1), gate:
         pass
+
+
+async def test_a_permit_that_comes_with_a_cancellation_is_passed_on() -> None:
+    gate = Gate(permits=1, timeout=5)
+    async with gate:
+        waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
+        await asyncio.sleep(0)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+
+    assert gate.free == 1
+
+
+async def test_a_cancelled_waiter_gets_no_permit() -> None:
+    gate = Gate(permits=1, timeout=5)
+    async with gate:
+        waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
+        await asyncio.sleep(0)
+        waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+
+    assert gate.free == 1
+
+
+async def test_a_refusal_that_comes_with_a_cancellation_is_no_permit() -> None:
+    gate = Gate(permits=1, timeout=0.01)
+    async with gate:
+        waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_later(0.01, waiter.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await waiter
+
+    assert gate.free == 1

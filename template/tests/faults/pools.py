@@ -26,4 +26,4 @@ async def assert_all_returned(database: Database) -> None:
     ):
         size: int = engine.pool.size()  # type: ignore[attr-defined]  # of this pool
         assert in_use(engine) == 0
-        assert gate._semaphore._value == size
+        assert gate.free == size

@@ -18,11 +18,7 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
-# {% if database_driver == "asyncpg" %}
-from sqlalchemy.util import await_only, greenlet_spawn
-# {% else %}
 from sqlalchemy.util import greenlet_spawn
-# {% endif %}
 # {% else %}
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -37,12 +33,16 @@ from sqlalchemy.util import greenlet_spawn
 from .base import Entity
 # {% if postgresql %}
 # {% if database_driver == "asyncpg" %}
-from .driver import adapted, check_out
+from .driver import adapted
 # {% else %}
 from .driver import check_out
 # {% endif %}
 # {% endif %}
+# {% if database_driver == "asyncpg" %}
+from .engine import Database, check_in, check_out
+# {% else %}
 from .engine import Database
+# {% endif %}
 
 R = TypeVar("R")
 
@@ -77,8 +77,7 @@ class Query(Generic[R]):
             sqlalchemy.exc.StatementError: as a session does.
         """
         async with database.read_gate:
-            engine = database.read_engine.sync_engine
-            rows = await greenlet_spawn(self._statement.run, engine, parameters)
+            rows = await self._statement.run(database.read_engine.sync_engine, parameters)
         return [self._row(*row) for row in rows]
 
     async def first(self, database: Database, **parameters: object) -> R | None:
@@ -126,15 +125,12 @@ class Nested(Generic[R]):
 
     async def all(self, database: Database, **parameters: object) -> list[R]:
         """Return all rows; raise like a ``Query``."""
-
-        def run() -> tuple[Sequence[Row], Sequence[Row]]:
-            engine = database.read_engine.sync_engine
-            rows = self._statement.run(engine, parameters)
-            keys = [row[self._key] for row in rows]
-            return rows, self._related.run(engine, {"keys": keys}) if keys else ()
-
+        related: Sequence[Row] = ()
         async with database.read_gate:
-            rows, related = await greenlet_spawn(run)
+            engine = database.read_engine.sync_engine
+            rows = await self._statement.run(engine, parameters)
+            if keys := [row[self._key] for row in rows]:
+                related = await self._related.run(engine, {"keys": keys})
         found = defaultdict(list)
         for row in related:
             found[row[self._foreign_key]].append(self._related_row(*row))
@@ -180,7 +176,7 @@ class NewRow(Generic[R]):
         row = {**defaults, **values}
         # {% if postgresql %}
         async with database.write_gate:
-            await greenlet_spawn(self._statement.run, database.write_engine.sync_engine, row)
+            await self._statement.run(database.write_engine.sync_engine, row)
         # {% else %}
 
         def run() -> None:
@@ -216,6 +212,7 @@ class _Plan:
 
     compiled: SQLCompiler
     sql: str
+    names: frozenset[str]
     parameters: Sequence[tuple[str, Process]]
     columns: Sequence[Process] | None = None
     """Known when the driver has told how it returns them."""
@@ -235,11 +232,12 @@ class _Plan:
         return cls(
             compiled=compiled,
             sql=str(compiled),
+            names=frozenset(names),
             parameters=[(name, type_.bind_processor(dialect)) for name, type_ in types],
         )
 
     def arguments(self, values: Mapping[str, object]) -> {{ "tuple[object, ...]" if database_driver == "asyncpg" else "dict[str, object]" }}:
-        given = self.compiled.construct_params(values)
+        given = values if values.keys() >= self.names else self.compiled.construct_params(values)
         # {% if database_driver == "asyncpg" %}
         return tuple(
             given[name] if process is None else process(given[name])
@@ -264,38 +262,55 @@ class _Statement:
         self._statement = statement
         self._plans: WeakKeyDictionary[Dialect, _Plan] = WeakKeyDictionary()
 
-    def run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+    async def run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
         if engine.dispatch.before_cursor_execute or engine.dispatch.after_cursor_execute:
-            return self._run_in_the_open(engine, values)
-        plan = self._plans.get(engine.dialect)
-        if plan is None:
-            plan = self._plans[engine.dialect] = _Plan.make(self._statement, engine.dialect)
+            return await greenlet_spawn(self._run_in_the_open, engine, values)
+        # {% if database_driver == "asyncpg" %}
+        plan = self._plan(engine.dialect)
+        connection = await check_out(engine)
+        try:
+            driver: Any = connection.driver_connection
+            if plan.columns is None:
+                prepared = await driver.prepare(plan.sql)
+                types = [column.type.oid for column in prepared.get_attributes()]
+                plan.columns = self._processes(engine.dialect, types)
+            rows = await driver.fetch(plan.sql, *plan.arguments(values))
+        except Exception as error:
+            raise _translated(error, connection, engine.dialect, plan.sql) from error
+        except BaseException as error:
+            # The statement may still run on the connection.
+            await greenlet_spawn(connection.invalidate, error)
+            raise
+        finally:
+            await check_in(engine, connection)
+        return _converted(rows, plan.columns)
+        # {% else %}
+        return await greenlet_spawn(self._run, engine, values)
+
+    def _run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+        plan = self._plan(engine.dialect)
         with check_out(engine) as connection:
             try:
-                # {% if database_driver == "asyncpg" %}
-                driver: Any = connection.driver_connection
-                if plan.columns is None:
-                    prepared = await_only(driver.prepare(plan.sql))
-                    types = [column.type.oid for column in prepared.get_attributes()]
-                    plan.columns = self._processes(engine.dialect, types)
-                rows = await_only(driver.fetch(plan.sql, *plan.arguments(values)))
-                # {% else %}
                 cursor = connection.cursor()
                 cursor.execute(plan.sql, plan.arguments(values))
                 rows = cursor.fetchall() if cursor.description else ()
-                # {% endif %}
             except Exception as error:
                 raise _translated(error, connection, engine.dialect, plan.sql) from error
             except BaseException as error:
                 # The statement may still run on the connection.
                 connection.invalidate(error)
                 raise
-        # {% if database_driver != "asyncpg" %}
         if plan.columns is None:
             types = [column[1] for column in cursor.description or ()]
             plan.columns = self._processes(engine.dialect, types)
-        # {% endif %}
         return _converted(rows, plan.columns)
+        # {% endif %}
+
+    def _plan(self, dialect: Dialect) -> _Plan:
+        plan = self._plans.get(dialect)
+        if plan is None:
+            plan = self._plans[dialect] = _Plan.make(self._statement, dialect)
+        return plan
 
     def _run_in_the_open(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
         # Somebody wants to see each statement, for a trace perhaps.
@@ -347,7 +362,10 @@ class _Statement:
 
     statement: Select[*tuple[Any, ...]]
 
-    def run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+    async def run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
+        return await greenlet_spawn(self._run, engine, values)
+
+    def _run(self, engine: Engine, values: Mapping[str, object]) -> Sequence[Row]:
         with engine.connect() as connection:
             return connection.execute(self.statement, values).all()
 # {% endif %}

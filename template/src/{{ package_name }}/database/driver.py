@@ -25,7 +25,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, AdaptedConnection, Engine, event, make_url
+from sqlalchemy import URL, AdaptedConnection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -203,11 +203,6 @@ def configure(engine: AsyncEngine) -> None:
 def is_lost(connection: DBAPIConnection) -> bool:
     """Say whether the driver knows that the server has closed the connection."""
     return bool(connection.driver_connection.is_closed())
-
-
-def check_out(engine: Engine) -> PoolProxiedConnection:
-    """Take a connection for a statement by itself, which the driver commits."""
-    return engine.raw_connection()
 
 
 def adapted(error: Exception, connection: PoolProxiedConnection) -> Exception:

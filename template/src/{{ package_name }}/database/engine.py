@@ -4,14 +4,26 @@ import asyncio
 # {% if database_driver != "aiosqlite" %}
 import time
 # {% endif %}
+# {% if database_driver == "aiosqlite" %}
 from collections.abc import AsyncIterator, Awaitable, Callable
+# {% else %}
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+# {% endif %}
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+# {% if database_driver == "asyncpg" %}
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+
+from sqlalchemy import URL, Dialect, Engine, event
+# {% else %}
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import URL, Dialect, event
+# {% endif %}
 from sqlalchemy.engine.interfaces import DBAPIConnection
-# {% if database_driver != "aiosqlite" %}
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy.exc import DisconnectionError, MissingGreenlet
+# {% elif database_driver != "aiosqlite" %}
 from sqlalchemy.exc import DisconnectionError
 # {% endif %}
 from sqlalchemy.ext.asyncio import (
@@ -21,10 +33,15 @@ from sqlalchemy.ext.asyncio import (
 )
 # {% if database_driver == "aiosqlite" %}
 from sqlalchemy.pool import ConnectionPoolEntry
+# {% elif database_driver == "asyncpg" %}
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 # {% else %}
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 # {% endif %}
 from sqlalchemy.util import await_only, greenlet_spawn
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy.util.concurrency import in_greenlet
+# {% endif %}
 
 # {% if orjson %}
 from ..serialization import dumps, loads
@@ -100,7 +117,11 @@ def _bound_connecting(engine: AsyncEngine, *, seconds: float) -> None:
     ) -> DBAPIConnection:
         # It may be an error of the socket, of TLS, of the driver or of the server.
         try:
-            return _within(seconds, lambda: dialect.connect(*arguments, **options))
+            return await_only(_within(seconds, lambda: dialect.connect(*arguments, **options)))
+        # {% if database_driver == "asyncpg" %}
+        except MissingGreenlet:
+            raise
+        # {% endif %}
         except Exception as error:
             raise DatabaseUnavailable from error
 # {% if database_driver != "aiosqlite" %}
@@ -113,12 +134,20 @@ def _check(
     # The pool replaces a connection for which this raises.
     if is_lost(connection):
         raise DisconnectionError
-    now = time.monotonic()
-    if now - record.info.get("last_use", now) > PING_AFTER_SECONDS:
+    # {% if database_driver == "asyncpg" %}
+    if _is_rested(record.info) and in_greenlet():
+    # {% else %}
+    if _is_rested(record.info):
+    # {% endif %}
         try:
-            _within(PING_SECONDS, connection.ping)
+            await_only(_within(PING_SECONDS, connection.ping))
         except Exception as error:
             raise DisconnectionError from error
+
+
+def _is_rested(info: Mapping[str, Any]) -> bool:
+    now = time.monotonic()
+    return bool(now - info.get("last_use", now) > PING_AFTER_SECONDS)
 
 
 def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
@@ -126,15 +155,45 @@ def _note_use(_connection: DBAPIConnection | None, record: ConnectionPoolEntry) 
 # {% endif %}
 
 
-def _within(seconds: float, function: Callable[[], T]) -> T:
-    # Where a network drops packets, a driver waits for longer than any client does.
-    async def bounded() -> T:
-        # A driver that is cancelled may ask the server to stop, and wait; cancelled again, it
-        # hangs up.
-        async with asyncio.timeout(seconds + HANG_UP_SECONDS), asyncio.timeout(seconds):
-            return await greenlet_spawn(function)
+async def _within(seconds: float, function: Callable[[], T]) -> T:
+    # Where a network drops packets, a driver waits for longer than any client does. When it is
+    # cancelled, it may ask the server to stop, and wait; cancelled again, it hangs up.
+    async with asyncio.timeout(seconds + HANG_UP_SECONDS), asyncio.timeout(seconds):
+        return await greenlet_spawn(function)
+# {% if database_driver == "asyncpg" %}
 
-    return await_only(bounded())
+
+async def check_out(engine: Engine) -> PoolProxiedConnection:
+    """Take a connection for a statement by itself, which the driver commits.
+
+    The pool waits in a greenlet, which costs more than all else that it does. It mostly has a
+    connection at hand, so that there is nothing to wait for.
+    """
+    try:
+        connection = engine.raw_connection()
+    except MissingGreenlet:
+        return await greenlet_spawn(engine.raw_connection)
+    if not _is_rested(connection.info):
+        return connection
+    try:
+        adapter: Any = connection.dbapi_connection
+        await _within(PING_SECONDS, adapter.ping)
+    except BaseException as error:
+        connection.invalidate(error)
+        if not isinstance(error, Exception):
+            raise
+        return await greenlet_spawn(engine.raw_connection)
+    return connection
+
+
+async def check_in(engine: Engine, connection: PoolProxiedConnection) -> None:
+    """Give a connection back that was taken by ``check_out``."""
+    if cast(QueuePool, engine.pool).overflow() > 0:
+        # It may be closed, which takes leave of the server.
+        await greenlet_spawn(connection.close)
+    else:
+        connection.close()
+# {% endif %}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from typing import Literal
 from uuid import UUID
 
 # {% if orjson %}
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 # {% else %}
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 # {% endif %}
 
 from ..pagination import Cursor, Limit, Page
@@ -27,7 +27,7 @@ from .schemas import (
     UserUpdate,
     UserWithOrders,
 )
-from .service import UserCreationDep, UserQueriesDep, UserServiceDep
+from .service import UserCreation, UserQueries, UserServiceDep
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -37,63 +37,64 @@ router = APIRouter(prefix="/users", tags=["users"])
 # again would take longer than to read them.
 
 
-@router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
-async def create_user(data: UserCreate, users: UserCreationDep) -> OrjsonResponse:
-    """Create a user; 409 when the email address is taken."""
-    user = await users.create(data)
-    headers = {"Location": f"/users/{user.id}"}
-    return OrjsonResponse(user, status_code=HTTPStatus.CREATED, headers=headers)
+@router.get("/{user_id}", response_model=UserRead)
+async def get_user(user_id: UUID, request: Request) -> OrjsonResponse:
+    return OrjsonResponse(await UserQueries.of(request).get(user_id))
 
 
 @router.get("", response_model=Page[UserRead] | Page[UserWithOrders])
 async def list_users(
-    users: UserQueriesDep,
+    request: Request,
     limit: Limit = 20,
     cursor: Cursor = None,
     include: Literal["orders"] | None = None,
 ) -> OrjsonResponse:
     """List the users in the order of their creation, with their orders when asked."""
+    users = UserQueries.of(request)
     read = users.page_with_orders if include == "orders" else users.page
     return OrjsonResponse(await read(limit=limit, cursor=cursor))
-# {% else %}
+
+
 @router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
-async def create_user(data: UserCreate, users: UserCreationDep, response: Response) -> UserRow:
+async def create_user(data: UserCreate, request: Request) -> OrjsonResponse:
     """Create a user; 409 when the email address is taken."""
-    user = await users.create(data)
-    response.headers["Location"] = f"/users/{user.id}"
-    return user
+    user = await UserCreation.of(request).create(data)
+    headers = {"Location": f"/users/{user.id}"}
+    return OrjsonResponse(user, status_code=HTTPStatus.CREATED, headers=headers)
+# {% else %}
+@router.get("/{user_id}", response_model=UserRead)
+async def get_user(user_id: UUID, request: Request) -> UserRow:
+    return await UserQueries.of(request).get(user_id)
 
 
 @router.get("")
 async def list_users(
-    users: UserQueriesDep,
+    request: Request,
     limit: Limit = 20,
     cursor: Cursor = None,
     include: Literal["orders"] | None = None,
 ) -> Page[UserRead] | Page[UserWithOrders]:
     """List the users in the order of their creation, with their orders when asked."""
+    users = UserQueries.of(request)
     if include == "orders":
         page = await users.page_with_orders(limit=limit, cursor=cursor)
         return Page[UserWithOrders].model_validate(page)
     return Page[UserRead].model_validate(await users.page(limit=limit, cursor=cursor))
+
+
+@router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
+async def create_user(data: UserCreate, request: Request, response: Response) -> UserRow:
+    """Create a user; 409 when the email address is taken."""
+    user = await UserCreation.of(request).create(data)
+    response.headers["Location"] = f"/users/{user.id}"
+    return user
 # {% endif %}
 
 
 @router.post("/bulk", status_code=HTTPStatus.CREATED, max_body_size=BULK_BYTES)
-async def create_users(data: UsersCreate, users: UserCreationDep) -> UsersCreated:
+async def create_users(data: UsersCreate, request: Request) -> UsersCreated:
     """Create all the users or none; 409 when an email address is taken or given twice."""
-    return UsersCreated(created=await users.create_many(data.users))
-
-
-# {% if orjson %}
-@router.get("/{user_id}", response_model=UserRead)
-async def get_user(user_id: UUID, users: UserQueriesDep) -> OrjsonResponse:
-    return OrjsonResponse(await users.get(user_id))
-# {% else %}
-@router.get("/{user_id}", response_model=UserRead)
-async def get_user(user_id: UUID, users: UserQueriesDep) -> UserRow:
-    return await users.get(user_id)
-# {% endif %}
+    return UsersCreated(created=await UserCreation.of(request).create_many(data.users))
 
 
 @router.patch("/{user_id}", response_model=UserRead)

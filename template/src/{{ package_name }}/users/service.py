@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -40,6 +40,11 @@ class UserQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Make it for a request. As a dependency it would cost a twelfth of one."""
+        return cls(state_of(request)["database"])
+
     async def get(self, user_id: UUID) -> UserRow:
         """Return the user.
 
@@ -71,6 +76,11 @@ class UserCreation:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """Make it for a request, as ``UserQueries`` does."""
+        return cls(state_of(request)["database"])
 
     async def create(self, data: UserCreate) -> UserRow:
         """Store a new user.
@@ -135,19 +145,8 @@ def _unique_email() -> Iterator[None]:
         raise (DuplicateEmail if fault_of(error) is Fault.DUPLICATE else Conflict) from error
 
 
-async def get_user_queries(request: Request) -> UserQueries:
-    # A dependency below this one would cost a twentieth of a request.
-    return UserQueries(state_of(request)["database"])
-
-
-async def get_user_creation(request: Request) -> UserCreation:
-    return UserCreation(state_of(request)["database"])
-
-
 async def get_user_service(session: WriteSessionDep) -> UserService:
     return UserService(session)
 
 
-UserQueriesDep = Annotated[UserQueries, Depends(get_user_queries)]
-UserCreationDep = Annotated[UserCreation, Depends(get_user_creation)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
