@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy.orm import selectinload
 
 PACKAGE = os.environ["PACKAGE"]
 
 main: Any = import_module(f"{PACKAGE}.main")
 settings: Any = import_module(f"{PACKAGE}.settings")
-dependencies: Any = import_module(f"{PACKAGE}.database.dependencies")
+lifespan: Any = import_module(f"{PACKAGE}.lifespan")
 models: Any = import_module(f"{PACKAGE}.models")
 pagination: Any = import_module(f"{PACKAGE}.pagination")
 repository: Any = import_module(f"{PACKAGE}.users.repository")
@@ -28,30 +28,38 @@ router = APIRouter(prefix="/users")
 
 
 @router.get("/{user_id}", response_model=schemas.UserRead)
-async def get_user(user_id: UUID, session: dependencies.ReadSessionDep) -> object:
-    user: object = await repository.UserRepository(session).get(user_id)
-    return user
+async def get_user(user_id: UUID, request: Request) -> object:
+    async with database_of(request).read() as session:
+        user: object = await repository.UserRepository(session).get(user_id)
+        return user
 
 
 @router.get("", response_model=Users | UsersWithOrders)
 async def list_users(
-    session: dependencies.ReadSessionDep,
+    request: Request,
     limit: pagination.Limit = 20,
     cursor: pagination.Cursor = None,
     include: Literal["orders"] | None = None,
 ) -> object:
-    users = repository.UserRepository(session)
     after = pagination.decode_cursor(cursor, listing=LISTING)
     options, page = (WITH_ORDERS, UsersWithOrders) if include else ((), Users)
-    rows = await users.page(after=after, limit=limit + 1, options=options)
+    async with database_of(request).read() as session:
+        users = repository.UserRepository(session)
+        rows = await users.page(after=after, limit=limit + 1, options=options)
     answer: object = page.model_validate(pagination.cut_page(rows, limit=limit, listing=LISTING))
     return answer
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=schemas.UserRead)
-async def create_user(data: schemas.UserCreate, session: dependencies.WriteSessionDep) -> object:
-    user: object = await repository.UserRepository(session).add(models.User(**data.model_dump()))
-    return user
+async def create_user(data: schemas.UserCreate, request: Request) -> object:
+    async with database_of(request).write() as session:
+        users = repository.UserRepository(session)
+        user: object = await users.add(models.User(**data.model_dump()))
+        return user
+
+
+def database_of(request: Request) -> Any:
+    return lifespan.state_of(request)["database"]
 
 
 main.ROUTERS = (router,)

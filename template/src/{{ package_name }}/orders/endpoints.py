@@ -3,12 +3,12 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from ..pagination import Cursor, Limit, Page
 from .models import Order
 from .schemas import OrderCreate, OrderRead
-from .service import OrderQueriesDep, OrderServiceDep
+from .service import OrderQueries, OrderServiceDep
 
 router = APIRouter(prefix="/users/{user_id}/orders", tags=["orders"])
 
@@ -21,7 +21,7 @@ async def create_order(user_id: UUID, data: OrderCreate, orders: OrderServiceDep
 
 @router.get("")
 async def list_orders(
-    user_id: UUID, orders: OrderQueriesDep, limit: Limit = 20, cursor: Cursor = None
+    user_id: UUID, request: Request, limit: Limit = 20, cursor: Cursor = None
 ) -> Page[OrderRead]:
     """List the user's orders in the order of their creation."""
-    return await orders.page(user_id, limit=limit, cursor=cursor)
+    return await OrderQueries.of(request).page(user_id, limit=limit, cursor=cursor)
