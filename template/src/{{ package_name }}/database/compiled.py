@@ -236,13 +236,13 @@ class _Plan:
             parameters=[(name, type_.bind_processor(dialect)) for name, type_ in types],
         )
 
-    def arguments(self, values: Mapping[str, object]) -> {{ "tuple[object, ...]" if database_driver == "asyncpg" else "dict[str, object]" }}:
+    def arguments(self, values: Mapping[str, object]) -> {{ "list[object]" if database_driver == "asyncpg" else "dict[str, object]" }}:
         given = values if values.keys() >= self.names else self.compiled.construct_params(values)
         # {% if database_driver == "asyncpg" %}
-        return tuple(
+        return [
             given[name] if process is None else process(given[name])
             for name, process in self.parameters
-        )
+        ]
         # {% else %}
         return {
             name: given[name] if process is None else process(given[name])

@@ -1,7 +1,6 @@
 """What can be done with users."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -88,8 +87,10 @@ class UserCreation:
         Raises:
             DuplicateEmail: another user has the address.
         """
-        with _unique_email():
+        try:
             return await NEW_USER.add(self._database, data.model_dump())
+        except IntegrityError as error:
+            raise _conflict(error) from error
 
     async def create_many(self, data: Sequence[UserCreate]) -> int:
         """Store all the users or none; return their number.
@@ -100,10 +101,12 @@ class UserCreation:
             DuplicateEmail: an address is taken, or given twice.
         """
         rows = [user.model_dump() for user in data]
-        with _unique_email():
+        try:
             return await self._database.transaction(
                 lambda session: UserRepository(session).add_many(rows)
             )
+        except IntegrityError as error:
+            raise _conflict(error) from error
 
 
 class UserService:
@@ -124,8 +127,10 @@ class UserService:
             raise UserNotFound
         for name, value in data.model_dump(exclude_unset=True).items():
             setattr(user, name, value)
-        with _unique_email():
+        try:
             return await self._users.add(user)
+        except IntegrityError as error:
+            raise _conflict(error) from error
 
     async def delete(self, user_id: UUID) -> None:
         """Delete the user and the user's orders.
@@ -137,12 +142,8 @@ class UserService:
             raise UserNotFound
 
 
-@contextmanager
-def _unique_email() -> Iterator[None]:
-    try:
-        yield
-    except IntegrityError as error:
-        raise (DuplicateEmail if fault_of(error) is Fault.DUPLICATE else Conflict) from error
+def _conflict(error: IntegrityError) -> Conflict:
+    return DuplicateEmail() if fault_of(error) is Fault.DUPLICATE else Conflict()
 
 
 async def get_user_service(session: WriteSessionDep) -> UserService:
