@@ -3,20 +3,34 @@ import asyncio
 import httpx2
 import pytest
 from fastapi import APIRouter
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy import AdaptedConnection, event, insert, select, text
+# {% else %}
 from sqlalchemy import insert, select, text
+# {% endif %}
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
     WriteSessionDep,
 )
+# {% if database_driver == "asyncpg" %}
+from {{ package_name }}.database.engine import Database
+# {% endif %}
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.problems import Conflict
+# {% if database_driver == "asyncpg" %}
+from {{ package_name }}.settings import Settings
+# {% endif %}
 
 from tests.conftest import MakeClient
 from tests.sample import Gizmo
 from tests.support import GIZMO, assert_problem, create_gizmo
 
+# {% if database_driver == "asyncpg" %}
+OWN_NUMBER = text("SELECT pg_backend_pid()")
+
+# {% endif %}
 
 async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
@@ -43,6 +57,38 @@ async def test_a_write_is_undone_by_an_error(state: State) -> None:
     assert await names(state) == []
 
 
+# {% if database_driver == "asyncpg" %}
+async def test_a_transaction_in_a_read_session_is_undone(settings: Settings) -> None:
+    one = settings.model_copy(update={"database_pool_size": 1})
+    async with Database.open(one) as database:
+        async with database.read() as session:
+            snapshot = {"isolation_level": "REPEATABLE READ"}
+            await session.connection(execution_options=snapshot)
+            await session.scalar(OWN_NUMBER)
+
+        async with database.read_engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver
+            assert not driver.is_in_transaction()
+
+
+async def test_connections_of_the_overflow_are_closed_after_reads(settings: Settings) -> None:
+    one = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 1})
+    async with Database.open(one) as database:
+        opened: list[AdaptedConnection] = []
+        event.listen(
+            database.read_engine.sync_engine, "connect", lambda it, _record: opened.append(it)
+        )
+
+        async with database.read() as first, database.read() as second:
+            await first.scalar(OWN_NUMBER)
+            await second.scalar(OWN_NUMBER)
+
+        closed = [connection.driver_connection.is_closed() for connection in opened]
+        assert sorted(closed) == [False, True]
+
+
+# {% endif %}
 async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state: State) -> None:
     router = APIRouter()
 

@@ -23,13 +23,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% elif database_driver == "asyncpg" %}
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy import URL, AdaptedConnection, Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 # {% else %}
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -203,6 +203,19 @@ def configure(engine: AsyncEngine) -> None:
 def is_lost(connection: DBAPIConnection) -> bool:
     """Say whether the driver knows that the server has closed the connection."""
     return bool(connection.driver_connection.is_closed())
+
+
+def keeps_all(engine: Engine) -> bool:
+    """Say whether the pool keeps each connection that it gets back, and closes none."""
+    return cast(QueuePool, engine.pool).overflow() <= 0
+
+
+def returns_at_once(connection: Connection) -> bool:
+    """Say whether the connection goes back to its pool without a round trip."""
+    if connection.invalidated:
+        return False
+    driver: Any = connection.connection.driver_connection
+    return keeps_all(connection.engine) and not driver.is_in_transaction()
 
 
 def adapted(error: Exception, connection: PoolProxiedConnection) -> Exception:

@@ -11,13 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 # {% endif %}
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-# {% if database_driver == "asyncpg" %}
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
-
-from sqlalchemy import URL, Dialect, Engine, event
-# {% else %}
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy import URL, Dialect, Engine, event
+# {% else %}
 from sqlalchemy import URL, Dialect, event
 # {% endif %}
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -33,8 +31,6 @@ from sqlalchemy.ext.asyncio import (
 )
 # {% if database_driver == "aiosqlite" %}
 from sqlalchemy.pool import ConnectionPoolEntry
-# {% elif database_driver == "asyncpg" %}
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 # {% else %}
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 # {% endif %}
@@ -50,6 +46,8 @@ from ..serialization import dumps, loads
 from .driver import configure, engine_options
 # {% elif database_driver == "psycopg" %}
 from .driver import engine_options, is_lost
+# {% elif database_driver == "asyncpg" %}
+from .driver import configure, engine_options, is_lost, keeps_all
 # {% else %}
 from .driver import configure, engine_options, is_lost
 # {% endif %}
@@ -135,7 +133,7 @@ def _check(
     if is_lost(connection):
         raise DisconnectionError
     # {% if database_driver == "asyncpg" %}
-    if _is_rested(record.info) and in_greenlet():
+    if in_greenlet() and _is_rested(record.info):
     # {% else %}
     if _is_rested(record.info):
     # {% endif %}
@@ -188,11 +186,11 @@ async def check_out(engine: Engine) -> PoolProxiedConnection:
 
 async def check_in(engine: Engine, connection: PoolProxiedConnection) -> None:
     """Give a connection back that was taken by ``check_out``."""
-    if cast(QueuePool, engine.pool).overflow() > 0:
-        # It may be closed, which takes leave of the server.
-        await greenlet_spawn(connection.close)
-    else:
+    if keeps_all(engine):
         connection.close()
+    else:
+        # To close it takes leave of the server.
+        await greenlet_spawn(connection.close)
 # {% endif %}
 
 

@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
+# {% if database_driver == "asyncpg" %}
+
+from .driver import returns_at_once
+# {% endif %}
 
 
 class ReadSession(AsyncSession):
@@ -17,6 +21,16 @@ class ReadSession(AsyncSession):
     def add_all(self, instances: Iterable[object]) -> NoReturn:
         """Refuse, like ``add``."""
         self.add(instances)
+# {% if database_driver == "asyncpg" %}
+
+    async def close(self) -> None:
+        """Close the session, in a greenlet only if there is something to wait for."""
+        transaction = self.sync_session.get_transaction()
+        if transaction is None or all(map(returns_at_once, transaction.connections)):
+            self.sync_session.close()
+        else:
+            await super().close()
+# {% endif %}
 
 
 class WriteSession(AsyncSession):
