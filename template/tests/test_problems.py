@@ -1,8 +1,10 @@
 import httpx2
 import pytest
+from fastapi import APIRouter
 
 from {{ package_name }}.logs import OUTPUT
 
+from tests.conftest import MakeClient
 from tests.sample import GizmoQueries
 from tests.support import GIZMO, assert_problem, bad_fields
 
@@ -93,3 +95,21 @@ async def test_all_methods_of_a_path_are_allowed(client: httpx2.AsyncClient) -> 
 
     assert_problem(response, 405, "method-not-allowed")
     assert response.headers["allow"] == "GET, POST"
+
+
+async def test_methods_of_a_path_with_parameters_are_not_those_of_a_path_without(
+    make_client: MakeClient,
+) -> None:
+    router = APIRouter()
+
+    @router.get("/parts/{number}")
+    async def get_part(number: int) -> None: ...
+
+    @router.post("/parts/all")
+    async def create_parts() -> None: ...
+
+    async with make_client(router) as client:
+        response = await client.put("/parts/all")
+
+    assert_problem(response, 405, "method-not-allowed")
+    assert response.headers["allow"] == "POST"

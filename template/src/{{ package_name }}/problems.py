@@ -136,9 +136,9 @@ def _methods_of_path(request: Request) -> set[str]:
     # The framework names those of the first route only.
     routes = request.app.routes
     matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return {
-        method for route in matching if route.path == matching[0].path for method in route.methods
-    }
+    # Of several paths the most particular one is meant.
+    path = min((route.path for route in matching), key=lambda path: path.count("{"))
+    return {method for route in matching if route.path == path for method in route.methods}
 
 
 async def handle_validation_error(request: Request, error: Exception) -> Response:
