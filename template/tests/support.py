@@ -75,6 +75,17 @@ def statements(engine: AsyncEngine) -> Iterator[list[Any]]:
         event.remove(engine.sync_engine, "before_cursor_execute", note)
 
 
+def rows_in(parameters: Any) -> int:
+    """Return how many rows a statement inserts that has these parameters."""
+    # {% if database_driver == "asyncpg" %}
+    return len(parameters[0])
+    # {% elif database_driver == "psycopg" %}
+    return len(parameters["id"])
+    # {% else %}
+    return len(parameters) if isinstance(parameters, list) else 1
+    # {% endif %}
+
+
 async def longest_turn(work: Awaitable[T]) -> tuple[T, float]:
     """Return what comes of the work, and how much of its time it kept the event loop at once."""
     longest = 0.0

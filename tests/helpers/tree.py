@@ -116,6 +116,8 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         {"database_driver": ("asyncpg", "psycopg")},
         """
         scripts/postgres.py
+        src/{package}/database/bulk.py
+        tests/database/test_bulk.py
         """,
     ),
     (

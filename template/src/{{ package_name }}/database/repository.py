@@ -6,11 +6,18 @@ from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
+# {% if postgresql %}
+from sqlalchemy import CursorResult, Delete, Select, bindparam, delete, select
+# {% else %}
 from sqlalchemy import CursorResult, Delete, Select, bindparam, delete, insert, select
+# {% endif %}
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.interfaces import ORMOption
 
 from .base import Entity
+# {% if postgresql %}
+from .bulk import bulk_insert
+# {% endif %}
 
 CHUNK_ROWS = 1_000
 """Rows in one INSERT of a bulk insert; bounds the memory of a statement."""
@@ -58,7 +65,11 @@ class AsyncRepository(Generic[E]):
         """Insert the rows in chunks and return their number."""
         iterator = iter(rows)
         while chunk := list(islice(iterator, CHUNK_ROWS)):
+            # {% if postgresql %}
+            await self.session.execute(*bulk_insert(self.model, chunk))
+            # {% else %}
             await self.session.execute(insert(self.model), chunk)
+            # {% endif %}
         return len(rows)
 
     async def delete(self, entity_id: UUID) -> bool:
