@@ -1,13 +1,15 @@
-"""What the template costs: ``copier copy`` and ``copier update`` against a template of one file.
+"""What the template costs: ``copier copy`` and ``copier update`` against Copier by itself.
 
     uv run python benchmarks/generator.py
 
-Both templates are clones with a history; an update goes from the commit before the last one to the
-last. What the small one needs is Python's start, Copier and Git.
+It is compared with a template of one file, which shows what Python's start, Copier and Git take,
+and with one that has each file of a service, but nothing in them to render. All have a history; an
+update goes from the commit before the last one to the last.
 """
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,8 @@ from pathlib import Path
 from statistics import median
 
 from harness import HERE
+
+TEMPLATES = ("one file", "same files", "this")
 
 IDENTITY = {
     f"GIT_{role}_{what}": value
@@ -32,24 +36,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         git(scratch, "clone", str(HERE.parent), "this")
-        write_small(scratch / "small")
+        write_template(scratch / "one file")
+        copier("copy", "--vcs-ref", "HEAD", str(scratch / "this"), str(scratch / "service"))
+        write_template(scratch / "same files", files=scratch / "service")
         rounds = []
         for number in range(options.rounds + 1):
             folder = scratch / f"round{number}"
             times = {
-                template: measure(scratch / template, folder / template)
-                for template in ("small", "this")
+                template: measure(scratch / template, folder / template) for template in TEMPLATES
             }
             # The first round fills caches.
             if number:
                 rounds.append(times)
-    print(f"{'seconds':<10}{'one file':>10}{'this':>10}{'ratio':>8}")
+    print(f"{'seconds':<10}" + "".join(f"{template:>12}{'ratio':>8}" for template in TEMPLATES))
     for index, command in enumerate(("copy", "update")):
-        small, this = (
-            [times[template][index] for times in rounds] for template in ("small", "this")
-        )
-        ratio = median(a / b for a, b in zip(this, small, strict=True))
-        print(f"{command:<10}{median(small):>10.2f}{median(this):>10.2f}{ratio:>8.2f}")
+        line = f"{command:<10}"
+        for template in TEMPLATES:
+            seconds = median(times[template][index] for times in rounds)
+            ratio = median(times["this"][index] / times[template][index] for times in rounds)
+            line += f"{seconds:>12.2f}{ratio:>8.2f}"
+        print(line)
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -61,9 +67,12 @@ def commit_all(folder: Path) -> None:
     git(folder, "commit", "--quiet", "--message", "Commit")
 
 
-def write_small(template: Path) -> None:
-    """Make a template with one file, which its last commit changes."""
-    template.mkdir()
+def write_template(template: Path, *, files: Path | None = None) -> None:
+    """Make a template of one file, which its last commit changes, and others that it copies."""
+    if files:
+        shutil.copytree(files, template, ignore=shutil.ignore_patterns(".copier-answers.yml"))
+    else:
+        template.mkdir()
     git(template, "init", "--quiet")
     (template / "copier.yml").write_text("name:\n  type: str\n  default: Ada\n")
     answers = "{{ _copier_answers | to_nice_yaml }}"
