@@ -4,11 +4,12 @@ import httpx2
 import pytest
 from fastapi import APIRouter
 # {% if database_driver == "asyncpg" %}
-from sqlalchemy import AdaptedConnection, event, insert, select, text
+from sqlalchemy import AdaptedConnection, Connection, event, insert, select, text
 # {% else %}
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, event, insert, select, text
 # {% endif %}
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.util import await_only
 
 from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
@@ -55,6 +56,29 @@ async def test_a_write_is_undone_by_an_error(state: State) -> None:
         await write_and_fail()
 
     assert await names(state) == []
+
+
+async def test_a_commit_that_was_begun_is_awaited(state: State) -> None:
+    database = state["database"]
+    begun = asyncio.Event()
+
+    def commit_slowly(_connection: Connection) -> None:
+        begun.set()
+        await_only(asyncio.sleep(0.05))
+
+    async def write() -> None:
+        async with database.write() as session:
+            session.add(Gizmo(**GIZMO))
+
+    event.listen(database.write_engine.sync_engine, "commit", commit_slowly)
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+
+    assert await names(state) == [GIZMO["name"]]
+    assert database.write_gate.free == state["settings"].database_pool_size
 
 
 # {% if database_driver == "asyncpg" %}

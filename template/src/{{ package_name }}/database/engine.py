@@ -54,7 +54,7 @@ from .driver import configure, engine_options, is_lost
 from .errors import DatabaseUnavailable
 from .gate import Gate
 from .retries import repeating
-from .session import ReadSession, WriteSession
+from .session import ReadSession, Transaction, WriteSession
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -248,7 +248,7 @@ class Database:
         Raises:
             Overloaded: no connection was free in time.
         """
-        async with self.write_gate, self.write_sessions.begin() as session:
+        async with self.write_gate, Transaction(self.write_sessions()) as session:
             yield session
 
     async def transaction(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:

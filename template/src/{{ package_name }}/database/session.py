@@ -1,9 +1,13 @@
 """Sessions: one type to read with, one to write with."""
 
-from collections.abc import Iterable
-from typing import NoReturn
+import asyncio
+from collections.abc import Coroutine, Iterable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.util import greenlet_spawn
 # {% if database_driver == "asyncpg" %}
 
 from .driver import returns_at_once
@@ -35,3 +39,40 @@ class ReadSession(AsyncSession):
 
 class WriteSession(AsyncSession):
     """Reads and writes in one transaction, committed when the ``Database`` block ends."""
+
+
+class Transaction:
+    """The block of a session: committed at the end, rolled back on an error, and closed.
+
+    It is that of ``async_sessionmaker.begin()``, which runs each step in a greenlet of its own.
+    Only the end has to wait for the database, and a greenlet costs a twentieth of a request.
+    """
+
+    def __init__(self, session: WriteSession) -> None:
+        self._session = session
+        self._block = ExitStack()
+
+    async def __aenter__(self) -> WriteSession:
+        """Begin."""
+        sync_session = self._block.enter_context(self._session.sync_session)
+        self._block.enter_context(sync_session.begin())
+        return self._session
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Commit or roll back, and close; raise as the session does."""
+        await _to_its_end(greenlet_spawn(self._block.__exit__, exc_type, exc, traceback))
+
+
+async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
+    # Cancelled in between, a COMMIT would leave nobody knowing, and its connection would be lost.
+    task = asyncio.ensure_future(work)  # noqa: TID251 - awaited below
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
