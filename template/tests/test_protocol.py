@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -18,7 +18,17 @@ POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("answer")(scope, receive, send)
+    if scope["path"] == "/read":
+        await receive()
+    if scope["path"] == "/slow":
+        await StreamingResponse(slowly())(scope, receive, send)
+    else:
+        await PlainTextResponse("answer")(scope, receive, send)
+
+
+async def slowly() -> AsyncIterator[str]:
+    await asyncio.sleep(0.1)
+    yield "answer"
 
 
 @asynccontextmanager
@@ -42,6 +52,23 @@ async def connection(
         server.close()
 
 
+class Packets(asyncio.Transport):
+    """Takes what would be sent, each piece by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.sent.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        pass
+
+
 async def send_slowly(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"x")
@@ -55,6 +82,56 @@ async def test_a_connection_serves_many_requests() -> None:
             await asyncio.sleep(0.01)
             writer.write(GET[10:])
             assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_response_is_one_packet() -> None:
+    packets = Packets()
+    config = uvicorn.Config(answer, lifespan="off", log_config=None, ws="none")
+    one = BoundedProtocol(config=config, server_state=ServerState(), app_state={})
+
+    one.connection_made(packets)
+    one.data_received(GET)
+    await asyncio.gather(*one.tasks)
+    one.connection_lost(None)
+
+    (packet,) = packets.sent
+    assert packet.endswith(b"\r\n\r\nanswer")
+
+
+async def test_a_head_does_not_wait_for_a_slow_body() -> None:
+    async with asyncio.timeout(5), connection() as (reader, writer):
+        writer.write(GET.replace(b"/", b"/slow", 1))
+        head = await reader.read(1024)
+        body = await reader.readuntil(b"answer")
+
+    assert head.endswith(b"\r\n\r\n")
+    assert body.endswith(b"\r\nanswer")
+
+
+async def test_a_head_without_a_body_is_sent() -> None:
+    async with asyncio.timeout(5), connection() as (reader, writer):
+        for _ in range(2):
+            writer.write(GET.replace(b"GET", b"HEAD"))
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_client_that_asks_is_told_to_continue() -> None:
+    async with asyncio.timeout(5), connection() as (reader, writer):
+        writer.write(POST[:-2].replace(b"/", b"/read", 1) + b"Expect: 100-continue\r\n\r\n")
+        received = await reader.read(1024)
+        writer.write(b"x" * 1000)
+        await reader.readuntil(b"answer")
+
+    assert received == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+async def test_the_last_response_of_a_connection_is_sent() -> None:
+    async with asyncio.timeout(5), connection() as (reader, writer):
+        writer.write(GET[:-2].replace(b"GET", b"HEAD") + b"Connection: close\r\n\r\n")
+        received = await reader.read()
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+    assert received.endswith(b"\r\n\r\n")
 
 
 async def test_a_silent_connection_is_closed() -> None:

@@ -12,6 +12,44 @@ REST_SECONDS = 10.0
 """What a client has to complete a head, or a body that was answered before its end."""
 
 
+class ResponseWriter:
+    """Writes the head of a response together with the beginning of its body.
+
+    The server writes one after the other, which is two system calls, two packets, and a client
+    that wakes up twice. A body that takes its time holds the head up for a turn of the event loop.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write a part of the response; the first is its head."""
+        if self._head is None:
+            self._head = data
+            self._loop.call_soon(self._write_head)
+        elif self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head + data)
+        else:
+            self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Say whether nothing can be written any more."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close the connection after what was written."""
+        self._write_head()
+        self._transport.close()
+
+    def _write_head(self) -> None:
+        if self._head:
+            self._transport.write(self._head)
+            self._head = b""
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """Leaves clients that take their time, or say too much, while nothing is served to them.
 
@@ -58,6 +96,9 @@ class BoundedProtocol(HttpToolsProtocol):
         """Serve the request."""
         super().on_headers_complete()
         self._in_head = False
+        cycle = cast(RequestResponseCycle | None, self.cycle)
+        if cycle is not None:
+            cycle.transport = cast(asyncio.Transport, ResponseWriter(self.transport, self.loop))
 
     def _end_patience(self) -> None:
         if self._patience is not None:
