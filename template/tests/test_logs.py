@@ -14,6 +14,7 @@ from {{ package_name }}.logs import (
     OUTPUT,
     BatchedOutput,
     configure_logging,
+    request_logger,
 )
 
 
@@ -30,6 +31,7 @@ def _restored_logging() -> Iterator[None]:
     yield
     root.handlers, root.level = handlers, level
     structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
 
 
 def test_lines_are_json(capfd: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +63,40 @@ def test_libraries_log_the_same_way(capfd: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("library").warning("hello %s", "there")
 
     assert json.loads(capfd.readouterr().out)["event"] == "hello there"
+
+
+def test_the_line_of_a_request_is_like_others(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+    values = {"method": "GET", "path": "/", "status": 200, "milliseconds": 1.5}
+    structlog.contextvars.bind_contextvars(request_id="abc", status="of the context")
+    capfd.readouterr()
+
+    request_logger()(**values)
+    structlog.get_logger().info("request", **values)
+
+    line, other = map(json.loads, capfd.readouterr().out.splitlines())
+    assert len(line.pop("timestamp")) == len(other.pop("timestamp"))
+    assert line == other
+
+
+def test_the_line_of_a_request_has_its_level(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("WARNING")
+    capfd.readouterr()
+
+    request_logger()(status=200)
+
+    assert capfd.readouterr().out == ""
+
+
+def test_the_line_of_a_request_is_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(output))
+    configure_logging("INFO")
+
+    request_logger()(status=200)
+
+    assert b"request" in output.getvalue()
+    assert not output.getvalue().startswith(b"{")
 
 
 async def test_lines_are_written_together(capfd: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,7 @@ COMMON = """
     src/{package}/schemas.py
     src/{package}/serialization.py
     src/{package}/settings.py
+    src/{package}/timers.py
     src/{package}/watchdog.py
     tests/__init__.py
     tests/conftest.py
@@ -98,6 +99,7 @@ COMMON = """
     tests/test_schemas.py
     tests/test_serialization.py
     tests/test_settings.py
+    tests/test_timers.py
     tests/test_watchdog.py
 """
 

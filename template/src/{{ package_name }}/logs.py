@@ -4,7 +4,9 @@ import asyncio
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Literal
 
 import structlog
@@ -98,12 +100,41 @@ def configure_logging(level: LogLevel) -> None:
     # {% endif %}
 
 
+def request_logger() -> Callable[..., object]:
+    """Return what logs that a request has ended.
+
+    Every request does, so that the line is made without the layers of structlog, which take a
+    twentieth of the time of a read. It has the form of the others, and what is bound to the
+    context; a processor that is added to them has to be added to it.
+    """
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    if log.is_enabled_for(logging.INFO) and not sys.stdout.isatty():
+        return _log_request
+    return partial(log.info, "request")
+
+
+def _log_request(**values: object) -> None:
+    event = {
+        **structlog.contextvars.get_contextvars(),
+        **values,
+        "event": "request",
+        "level": "info",
+        "timestamp": _now(),
+    }
+    OUTPUT.write(dumps(event) + b"\n")
+    OUTPUT.flush()
+
+
 def _add_timestamp(
     _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
 ) -> structlog.typing.EventDict:
-    # Each request writes a line, and structlog's TimeStamper takes a fifth of the time of one.
-    event["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    # structlog's TimeStamper takes thrice the time.
+    event["timestamp"] = _now()
     return event
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _renderers(*, on_terminal: bool) -> list[structlog.typing.Processor]:

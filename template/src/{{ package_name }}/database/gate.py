@@ -5,6 +5,7 @@ from collections import deque
 from types import TracebackType
 
 from ..problems import Unavailable
+from ..timers import SharedTimer
 
 WAITERS_PER_PERMIT = 5
 """A longer queue would only let requests wait for what they will not get in time."""
@@ -28,7 +29,7 @@ class Gate:
         self.free = permits
         """Permits that nobody has."""
         self._max_waiters = permits * WAITERS_PER_PERMIT
-        self._timeout = timeout
+        self._timer = SharedTimer(self._refuse, seconds=timeout)
         self._queue: deque[asyncio.Future[bool]] = deque()
 
     async def __aenter__(self) -> None:
@@ -53,10 +54,9 @@ class Gate:
     async def _wait(self) -> None:
         if len(self._queue) >= self._max_waiters:
             raise Overloaded
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_later(self._timeout, self._refuse, turn)
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
+        self._timer.add(turn)
         try:
             passes = await turn
         except asyncio.CancelledError:
@@ -67,7 +67,7 @@ class Gate:
                 self._pass_on()
             raise
         finally:
-            timer.cancel()
+            self._timer.discard(turn)
         if not passes:
             raise Overloaded
 
