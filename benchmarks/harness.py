@@ -30,6 +30,9 @@ SERVER_CPUS = frozenset({SERVER_CPU})
 LOAD_CPUS = frozenset({LOAD_CPU})
 TICKS = os.sysconf("SC_CLK_TCK")
 
+SERVICES = ("ordinary", "slow")
+"""Programs of this folder that run a service with other routes."""
+
 HOLD_DATABASE = """
 from tests.databases import provide_database
 with provide_database() as url:
@@ -237,7 +240,10 @@ def serve(
     cpus: Collection[int] = SERVER_CPUS,
     **settings: str,
 ) -> Iterator[Server]:
-    """Run a service, or an application of this folder in its environment."""
+    """Run a service, or a program of this folder in its environment.
+
+    Some of them are services, too, and start like one; the others are applications for uvicorn.
+    """
     port = free_port()
     environment = os.environ | {
         "PORT": str(port),
@@ -259,8 +265,9 @@ def serve(
         str(port),
         f"{bare}:app",
     ]
+    command = [HERE / f"{bare}.py"] if bare else ["-m", service.package]
     process = service.start(
-        *(uvicorn if bare else ["-m", service.package]),
+        *(command if bare is None or bare in SERVICES else uvicorn),
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -12,7 +12,6 @@ from sqlalchemy.orm import selectinload
 PACKAGE = os.environ["PACKAGE"]
 
 main: Any = import_module(f"{PACKAGE}.main")
-settings: Any = import_module(f"{PACKAGE}.settings")
 lifespan: Any = import_module(f"{PACKAGE}.lifespan")
 models: Any = import_module(f"{PACKAGE}.models")
 pagination: Any = import_module(f"{PACKAGE}.pagination")
@@ -63,4 +62,6 @@ def database_of(request: Request) -> Any:
 
 
 main.ROUTERS = (router,)
-app = main.create_app(settings.load_settings())
+
+if __name__ == "__main__":
+    import_module(f"{PACKAGE}.__main__").main()

@@ -12,7 +12,6 @@ SECONDS = 0.05
 SLEEP = {"postgresql": "pg_sleep", "mysql": "sleep", "mariadb": "sleep"}
 
 main: Any = import_module(f"{PACKAGE}.main")
-settings: Any = import_module(f"{PACKAGE}.settings")
 dependencies: Any = import_module(f"{PACKAGE}.database.dependencies")
 
 router = APIRouter()
@@ -23,5 +22,7 @@ async def slow(session: dependencies.ReadSessionDep) -> None:
     await session.execute(text(f"SELECT {SLEEP[session.get_bind().dialect.name]}({SECONDS})"))
 
 
-app = main.create_app(settings.load_settings())
-main.register(app, router)
+main.ROUTERS = (*main.ROUTERS, router)
+
+if __name__ == "__main__":
+    import_module(f"{PACKAGE}.__main__").main()
