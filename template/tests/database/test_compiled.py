@@ -74,7 +74,7 @@ from {{ package_name }}.settings import Settings
 from tests.faults.network import Network
 # {% endif %}
 from tests.faults.pools import assert_all_returned
-from tests.faults.statements import running_statements
+from tests.faults.statements import assert_none_runs
 from tests.sample import LENGTH, Cog, Gizmo
 from tests.support import GIZMO, statements
 
@@ -465,7 +465,7 @@ async def test_a_cancelled_statement_ends_on_the_server(state: State, settings: 
                 await SLOW.first(database)
 
         await assert_all_returned(database)
-        assert await running_statements(state) == 0
+        await assert_none_runs(state)
         assert await own_number(database) != first
 
 

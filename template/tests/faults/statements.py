@@ -1,12 +1,15 @@
 """Statements that do not end, and what the database knows of them."""
 
+import asyncio
 # {% if database_driver == "aiosqlite" %}
 import time
+# {% endif %}
 
 from sqlalchemy import text
 
 from {{ package_name }}.lifespan import State
 
+# {% if database_driver == "aiosqlite" %}
 SLOW = text("""
     WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
     SELECT max(n) FROM numbers
@@ -18,12 +21,7 @@ async def running_statements(_: State) -> int:
     start = time.process_time()
     time.sleep(0.05)  # noqa: ASYNC251 - the event loop must rest too
     return round((time.process_time() - start) / 0.05)
-# {% else %}
-from sqlalchemy import text
-
-from {{ package_name }}.lifespan import State
-
-# {% if postgresql %}
+# {% elif postgresql %}
 SLOW = text("SELECT pg_sleep(60)")
 _RUNNING = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -36,6 +34,7 @@ _RUNNING = text(
     " AND info LIKE '%SLEEP(60)%' AND id <> CONNECTION_ID()"
 )
 # {% endif %}
+# {% if database_driver != "aiosqlite" %}
 
 
 async def running_statements(state: State) -> int:
@@ -43,3 +42,10 @@ async def running_statements(state: State) -> int:
     async with state["database"].read() as session:
         return int(await session.scalar(_RUNNING) or 0)
 # {% endif %}
+
+
+async def assert_none_runs(state: State) -> None:
+    """Check that the server ends the slow statements, a moment after it was told to at most."""
+    async with asyncio.timeout(5):
+        while await running_statements(state):  # noqa: ASYNC110 - the server knows
+            await asyncio.sleep(0.01)

@@ -15,7 +15,7 @@ from {{ package_name }}.lifespan import State
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
 from tests.faults.pools import assert_all_returned
-from tests.faults.statements import SLOW, running_statements
+from tests.faults.statements import SLOW, assert_none_runs
 from tests.sample import Gizmo
 from tests.support import GIZMO, assert_problem, create_gizmo
 
@@ -49,7 +49,7 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
         assert late.headers["connection"] == "close"
         assert time.monotonic() - start < 5
         await assert_all_returned(service.state["database"])
-        assert await running_statements(state) == 0
+        await assert_none_runs(state)
         assert (await client.get("/gizmos")).json()["items"] == []
         await create_gizmo(client)
 
@@ -71,6 +71,6 @@ async def test_a_cancelled_request_returns_its_connection(
 
         assert time.monotonic() - start < 5
         await assert_all_returned(service.state["database"])
-        assert await running_statements(state) == 0
+        await assert_none_runs(state)
         assert (await client.get("/gizmos")).json()["items"] == []
         await create_gizmo(client)
