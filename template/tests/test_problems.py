@@ -1,3 +1,5 @@
+from collections.abc import AsyncIterator
+
 import httpx2
 import pytest
 from fastapi import APIRouter
@@ -50,10 +52,31 @@ async def test_a_body_of_another_type_is_a_problem(client: httpx2.AsyncClient) -
     assert bad_fields(response) == ["body"]
 
 
-async def test_a_body_over_the_limit_is_a_problem(client: httpx2.AsyncClient) -> None:
-    response = await client.post("/gizmos", json=GIZMO | {"note": "x" * 2_000_000})
+@pytest.mark.parametrize(("length", "chunks_read"), [({}, 11), ({"content-length": "1100000"}, 0)])
+async def test_a_body_over_the_limit_is_a_problem(
+    client: httpx2.AsyncClient, length: dict[str, str], chunks_read: int
+) -> None:
+    read = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal read
+        while read < 100:
+            read += 1
+            yield b"[" * 100_000
+
+    response = await client.post("/gizmos", content=chunks(), headers=JSON | length)
 
     assert_problem(response, 413, "content-too-large")
+    assert response.headers["connection"] == "close"
+    assert read == chunks_read
+
+
+async def test_a_route_may_have_a_limit_of_its_own(client: httpx2.AsyncClient) -> None:
+    gizmos = [GIZMO | {"note": "x" * 2_000_000}]
+
+    response = await client.post("/gizmos/bulk", json={"gizmos": gizmos})
+
+    assert bad_fields(response) == ["gizmos.0.note"]
 
 
 async def test_a_field_name_that_is_no_text_is_answered(client: httpx2.AsyncClient) -> None:

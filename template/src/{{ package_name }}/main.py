@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
+from typing import cast
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -130,7 +131,7 @@ def middleware(settings: Settings) -> list[Middleware]:
         *([cors] if settings.cors_origins else []),
         Middleware(RequestMiddleware),
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
-        Middleware(BodyLimitMiddleware),
+        Middleware(BodyLimitMiddleware, max_bytes=MAX_BODY_BYTES),
     ]
 
 
@@ -156,17 +157,12 @@ def register(app: FastAPI, router: APIRouter) -> None:
             status_code=route.status_code,
             response_model=route.response_model,
             responses=route.responses,
-            max_body_size=body_limit(route),
             # {% if orjson %}
             response_class=route.response_class if route.response_model else OrjsonResponse,
             # {% endif %}
         )
-
-
-def body_limit(route: APIRoute) -> int | None:
-    """Return the bytes that a request may send to the route."""
-    # The limit is a layer of its own around the route, and a GET has no body.
-    return None if route.methods == {"GET"} else route.max_body_size or MAX_BODY_BYTES
+        # Given as an argument it would be enforced by layers of the framework.
+        cast(APIRoute, app.routes[-1]).max_body_size = route.max_body_size
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -15,6 +15,9 @@ from .serialization import dumps
 
 MEDIA_TYPE = "application/problem+json"
 
+CLOSE = {"Connection": "close"}
+"""For an answer to a request whose body may never end."""
+
 
 class Problem(Exception):  # noqa: N818 - the RFC calls it a problem
     """An error with an answer of its own. Subclass it, or raise one of the subclasses.
@@ -118,6 +121,8 @@ async def handle_problem(request: Request, error: Exception) -> Response:
 async def handle_http_exception(request: Request, error: Exception) -> Response:
     """Answer what the framework raises: no such route, wrong method, body too large."""
     exception = cast(HTTPException, error)
+    if exception.status_code == ContentTooLarge.status:
+        return respond(request.scope, ContentTooLarge(headers=CLOSE))
     headers = exception.headers
     if exception.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": ", ".join(sorted(_methods_of_path(request)))}
