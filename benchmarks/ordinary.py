@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from pydantic import SerializeAsAny
 from sqlalchemy.orm import selectinload
 
 PACKAGE = os.environ["PACKAGE"]
@@ -33,7 +34,7 @@ async def get_user(user_id: UUID, request: Request) -> object:
         return user
 
 
-@router.get("", response_model=Users | UsersWithOrders)
+@router.get("", response_model=SerializeAsAny[Users | UsersWithOrders])
 async def list_users(
     request: Request,
     limit: pagination.Limit = 20,

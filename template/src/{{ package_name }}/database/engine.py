@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 # {% else %}
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 # {% endif %}
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -54,7 +54,7 @@ from .driver import configure, engine_options, is_lost
 from .errors import DatabaseUnavailable
 from .gate import Gate
 from .retries import repeating
-from .session import ReadSession, Transaction, WriteSession
+from .session import Reading, ReadSession, Transaction, WriteSession
 
 if TYPE_CHECKING:
     from ..settings import Settings
@@ -229,27 +229,21 @@ class Database:
                 ),
             )
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadSession]:
+    def read(self) -> Reading:
         """Open a session to read with.
 
         Raises:
             Overloaded: no connection was free in time.
         """
-        # A session closes itself in a task of its own, which protects what has to be rolled back.
-        # In autocommit there is nothing, and a read is a tenth cheaper without.
-        async with self.read_gate, aclosing(self.read_sessions()) as session:
-            yield session
+        return Reading(self.read_sessions(), self.read_gate)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
+    def write(self) -> Transaction:
         """Open a session in a transaction: committed at the end, rolled back on an error.
 
         Raises:
             Overloaded: no connection was free in time.
         """
-        async with self.write_gate, Transaction(self.write_sessions()) as session:
-            yield session
+        return Transaction(self.write_sessions(), self.write_gate)
 
     async def transaction(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
         """Run the work in a transaction of its own, and again when another one got in its way.

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.util import greenlet_spawn
-# {% if database_driver == "asyncpg" %}
 
+# {% if database_driver == "asyncpg" %}
 from .driver import returns_at_once
 # {% endif %}
+from .gate import Gate
 
 
 class ReadSession(AsyncSession):
@@ -41,21 +41,16 @@ class WriteSession(AsyncSession):
     """Reads and writes in one transaction, committed when the ``Database`` block ends."""
 
 
-class Transaction:
-    """The block of a session: committed at the end, rolled back on an error, and closed.
+class Reading:
+    """The block of a ``ReadSession``: behind the gate, and closed at the end."""
 
-    It is that of ``async_sessionmaker.begin()``, which runs each step in a greenlet of its own.
-    Only the end has to wait for the database, and a greenlet costs a twentieth of a request.
-    """
-
-    def __init__(self, session: WriteSession) -> None:
+    def __init__(self, session: ReadSession, gate: Gate) -> None:
         self._session = session
-        self._block = ExitStack()
+        self._gate = gate
 
-    async def __aenter__(self) -> WriteSession:
-        """Begin."""
-        sync_session = self._block.enter_context(self._session.sync_session)
-        self._block.enter_context(sync_session.begin())
+    async def __aenter__(self) -> ReadSession:
+        """Take a permit."""
+        await self._gate.__aenter__()
         return self._session
 
     async def __aexit__(
@@ -64,8 +59,48 @@ class Transaction:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Commit or roll back, and close; raise as the session does."""
-        await _to_its_end(greenlet_spawn(self._block.__exit__, exc_type, exc, traceback))
+        """Close, without the task that protects a rollback: in autocommit there is none."""
+        try:
+            await self._session.close()
+        finally:
+            await self._gate.__aexit__(exc_type, exc, traceback)
+
+
+class Transaction:
+    """The block of a ``WriteSession``: behind the gate, committed or rolled back, and closed.
+
+    It is that of ``async_sessionmaker.begin()``, which runs each step in a greenlet of its own.
+    Only the end has to wait for the database, and a greenlet costs a twentieth of a request.
+    """
+
+    def __init__(self, session: WriteSession, gate: Gate) -> None:
+        self._session = session
+        self._gate = gate
+
+    async def __aenter__(self) -> WriteSession:
+        """Take a permit, and begin."""
+        await self._gate.__aenter__()
+        self._transaction = self._session.sync_session.begin().__enter__()
+        return self._session
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Commit, or roll back on an error, and close; raise as the session does."""
+
+        def end() -> None:
+            try:
+                self._transaction.__exit__(exc_type, exc, traceback)
+            finally:
+                self._session.sync_session.close()
+
+        try:
+            await _to_its_end(greenlet_spawn(end))
+        finally:
+            await self._gate.__aexit__(exc_type, exc, traceback)
 
 
 async def _to_its_end(work: Coroutine[Any, Any, object]) -> None:
