@@ -53,9 +53,9 @@ async def list_users(
 @router.post("", status_code=HTTPStatus.CREATED, response_model=schemas.UserRead)
 async def create_user(data: schemas.UserCreate, request: Request) -> object:
     async with database_of(request).write() as session:
-        users = repository.UserRepository(session)
-        user: object = await users.add(models.User(**data.model_dump()))
-        return user
+        user: object = models.User(**data.model_dump())
+        session.add(user)
+    return user
 
 
 def database_of(request: Request) -> Any:
