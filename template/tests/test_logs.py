@@ -45,6 +45,22 @@ def test_lines_are_json(capfd: pytest.CaptureFixture[str]) -> None:
     assert line["timestamp"].endswith("Z")
 
 
+@pytest.mark.parametrize("value", [object(), ValueError("x"), b"\xff", "\ud800", {"a": object()}])
+def test_what_is_no_json_is_logged_as_text(
+    value: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("INFO")
+    structlog.contextvars.bind_contextvars(value=value)
+    capfd.readouterr()
+
+    structlog.get_logger().info("hello", number=1)
+    request_logger()(number=1)
+
+    line, other = map(json.loads, capfd.readouterr().out.splitlines())
+    assert line["value"] == other["value"] == repr(value)
+    assert line["number"] == other["number"] == 1
+
+
 def test_lines_on_a_terminal_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
     output = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", Terminal(output))

@@ -121,7 +121,7 @@ def _log_request(**values: object) -> None:
         "level": "info",
         "timestamp": _now(),
     }
-    OUTPUT.write(dumps(event) + b"\n")
+    OUTPUT.write(_render(event) + b"\n")
     OUTPUT.flush()
 
 
@@ -133,8 +133,13 @@ def _add_timestamp(
     return event
 
 
+# {% if orjson %}
+def _now() -> datetime:
+    return datetime.now(UTC)
+# {% else %}
 def _now() -> str:
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+# {% endif %}
 
 
 def _renderers(*, on_terminal: bool) -> list[structlog.typing.Processor]:
@@ -148,4 +153,16 @@ def _renderers(*, on_terminal: bool) -> list[structlog.typing.Processor]:
 
 
 def _render(event: structlog.typing.EventDict, **_: object) -> bytes:
-    return dumps(event)
+    # Whoever logs must not fail for what is in the line.
+    try:
+        return dumps(event)
+    except (TypeError, ValueError):
+        return dumps({name: _json_or_text(value) for name, value in event.items()})
+
+
+def _json_or_text(value: object) -> object:
+    try:
+        dumps(value)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value

@@ -3,12 +3,12 @@
 import asyncio
 import re
 import time
-from secrets import token_hex
 from typing import cast
 
 import structlog
 from starlette.exceptions import HTTPException  # noqa: TID251 - the framework lets it pass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from .drain import Drain
 from .logs import request_logger
@@ -57,7 +57,7 @@ class RequestMiddleware:
             return
         start = time.perf_counter()
         status = 0
-        request_id = _given_id(scope) or token_hex(16)
+        request_id = _given_id(scope) or uuid4().hex
         scope["state"]["request_id"] = request_id
         structlog.contextvars.bind_contextvars(request_id=request_id)
         drain: Drain = scope["state"]["drain"]

@@ -22,10 +22,10 @@ class SharedTimer(Generic[T]):
 
     def add(self, item: T) -> None:
         """Ring for the item in ``seconds``."""
-        loop = asyncio.get_running_loop()
-        self._due[item] = loop.time() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._ring_what_is_due)
+            self._loop = asyncio.get_running_loop()
+            self._timer = self._loop.call_later(self._seconds, self._ring_what_is_due)
+        self._due[item] = self._loop.time() + self._seconds
 
     def discard(self, item: T) -> None:
         """Do not ring for the item."""
@@ -35,12 +35,11 @@ class SharedTimer(Generic[T]):
             self._timer = None
 
     def _ring_what_is_due(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = self._loop.time()
         due = [item for item, moment in self._due.items() if moment <= now]
         for item in due:
             del self._due[item]
         oldest = next(iter(self._due.values()), None)
-        self._timer = loop.call_at(oldest, self._ring_what_is_due) if oldest else None
+        self._timer = self._loop.call_at(oldest, self._ring_what_is_due) if oldest else None
         for item in due:
             self._ring(item)
