@@ -10,12 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from .database.errors import handle_database_error, handle_stale_data
+from .database.errors import handle_database_error, handle_pool_timeout, handle_stale_data
 # {% if health_checks %}
 from .health.endpoints import router as health
 # {% endif %}
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
             RequestValidationError: handle_validation_error,
             DBAPIError: handle_database_error,
             StaleDataError: handle_stale_data,
+            PoolTimeoutError: handle_pool_timeout,
         },
         responses=PROBLEM_RESPONSES,
         telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,

@@ -4,10 +4,11 @@ import asyncio
 import time
 
 import httpx2
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy import text
 
 from {{ package_name }}.database.dependencies import ReadSessionDep
+from {{ package_name }}.lifespan import state_of
 
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
@@ -24,6 +25,13 @@ router = APIRouter()
 async def hold(session: ReadSessionDep) -> None:
     await session.execute(text("SELECT 1"))
     await asyncio.sleep(HOLD_SECONDS)
+
+
+@router.get("/past-the-gate")
+async def past_the_gate(request: Request) -> None:
+    engine = state_of(request)["database"].read_engine
+    async with engine.connect(), engine.connect():
+        pass
 
 
 async def timed_get(client: httpx2.AsyncClient, path: str) -> tuple[httpx2.Response, float]:
@@ -61,3 +69,14 @@ async def test_too_many_requests_are_served_in_part_and_refused_in_time(
     assert ready.status_code == 200
     # {% endif %}
     assert after.status_code == 200
+
+
+async def test_a_request_past_the_gate_is_refused_in_time_too(make_service: MakeService) -> None:
+    overrides = {"database_pool_size": 1, "database_pool_timeout": 0.1}
+    async with (
+        make_service(router, database_max_overflow=0, **overrides) as service,
+        client_of(service) as client,
+    ):
+        response = await client.get("/past-the-gate")
+
+    assert_problem(response, 503, "overloaded")

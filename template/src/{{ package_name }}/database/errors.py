@@ -16,6 +16,7 @@ from ..problems import (
 )
 from .driver import fault_of
 from .faults import Fault
+from .gate import Overloaded
 
 
 class DatabaseUnavailable(Unavailable):
@@ -72,6 +73,11 @@ async def handle_database_error(request: Request, error: Exception) -> Response:
     if problem is None:
         raise error
     return respond(request.scope, problem())
+
+
+async def handle_pool_timeout(request: Request, _error: Exception) -> Response:
+    """Answer a request that found the pool empty, since it used an engine past the gate."""
+    return respond(request.scope, Overloaded())
 
 
 async def handle_stale_data(request: Request, _error: Exception) -> Response:
