@@ -23,6 +23,8 @@ CONNECTIONS = 64
 POOL_SIZE = 16
 WARM_UP_SECONDS = 1
 START_SECONDS = 20.0
+IDLE_SECONDS = 0.05
+SETTLE_SECONDS = 5.0
 
 CPUS = os.sched_getaffinity(0)
 SERVER_CPU, LOAD_CPU = sorted(CPUS)[:2]
@@ -117,6 +119,14 @@ class Server:
         (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
         return int(line.split()[1]) / 1024
 
+    def settle(self) -> None:
+        """Wait until it has nothing left to do: some go on with requests whose clients are gone."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        before = -1.0
+        while (now := self.processor_seconds()) > before and time.monotonic() < deadline:
+            before = now
+            time.sleep(IDLE_SECONDS)
+
     def load(
         self, case: str, ids: Path, *, seconds: int, cpus: Collection[int] = LOAD_CPUS
     ) -> Round:
@@ -141,6 +151,7 @@ class Server:
             text=True,
         ).stdout
         used = self.processor_seconds() - before
+        self.settle()
         result = json.loads(output.splitlines()[-1])
         if result["failed"] or not result["requests"]:
             sys.exit(

@@ -54,6 +54,7 @@ async def list_users(
 async def create_user(data: schemas.UserCreate, request: Request) -> object:
     async with database_of(request).write() as session:
         user: object = models.User(**data.model_dump())
+        # Nothing below needs what the database makes of it, so that the commit may flush.
         session.add(user)
     return user
 

@@ -9,10 +9,10 @@ each, and loads four servers by turns, a short round each: ``limit.py`` (the bar
 service as it runs in production with one worker, the same with its users answered through sessions
 (``ordinary.py``), and ``naive.py``. One processor is the servers', another one that of wrk and the
 database. What is compared are rounds that ran next to each other, so that whatever else the machine
-does weighs on both alike. The medians of their ratios are reported; a case goes on as long as these
-may be off by too much, and the run fails when they still may in the end. Before, the statements and
-round trips of a request are counted on the way to the database (``proxy.py``). In the end a service
-gets three times the requests that its pool can serve (``overload.py``).
+does weighs on both alike. The medians of their ratios are reported; a case has more rounds until
+their standard errors are small, and the run fails if they are not in the end. Before, the
+statements and round trips of a request are counted on the way to the database (``proxy.py``). In
+the end a service gets three times the requests that its pool can serve (``overload.py``).
 
 It needs Linux with two processors or more, wrk (``apt-get install wrk``) and a database: the one of
 the service's own tests, or another one that TEST_DATABASE_URL names. ``--data
@@ -46,8 +46,8 @@ from harness import (
 )
 from proxy import counting
 
-MAX_CONNECTIONS = 96
-"""Of all servers together, to a database that allows 100."""
+MAX_CONNECTIONS = 80
+"""Of the limit and the services, to a database that allows 100; the naive one has 15."""
 
 SETTLE_SECONDS = 0.05
 """Less than what makes a service try its idle connections."""
@@ -57,11 +57,12 @@ COUNTED = 20
 """Requests whose statements are counted; those of COUNT_AFTER come before them."""
 
 CASES = ("get", "list20", "list100", "nested20", "post")
+MIN_ROUNDS = 3
 MAX_NOISE = 0.05
-"""The standard error of the median of a ratio, as a part of it, that is accepted."""
+"""The standard error of the median of a ratio, as a fraction of it, that is accepted."""
 
-MAX_REPEATS = 3
-"""How many times the rounds of a case may be repeated to get there."""
+MAX_BLOCKS = 3
+"""How many times the rounds of a case are run at most to get there."""
 
 
 def main() -> None:
@@ -75,8 +76,8 @@ def main() -> None:
         ]
         # One after another, since all of them together have as many connections as there may be.
         traffic = [count_traffic(each, setting, options.cases) for each in contenders]
-        # The services and the ordinary one have two pools each.
-        pool_size = MAX_CONNECTIONS // (2 * len(setting.services) + 4)
+        # The services and the ordinary one have two pools each, the limit has one.
+        pool_size = MAX_CONNECTIONS // (2 * len(setting.services) + 3)
         servers = [
             stack.enter_context(serve(each.service, each.bare, DATABASE_POOL_SIZE=str(pool_size)))
             for each in contenders
@@ -153,12 +154,13 @@ def load_by_turns(
     for server in servers:
         server.load(case, setting.ids, seconds=WARM_UP_SECONDS)
     pin_database(setting.url)
-    for number in range(options.rounds * MAX_REPEATS):
-        if number >= options.rounds and noise(servers, case) <= MAX_NOISE:
+    for _ in range(MAX_BLOCKS):
+        for _ in range(options.rounds):
+            for server in servers:
+                result = server.load(case, setting.ids, seconds=options.seconds)
+                server.rounds.setdefault(case, []).append(result)
+        if noise(servers, case) <= MAX_NOISE:
             break
-        for server in servers:
-            result = server.load(case, setting.ids, seconds=options.seconds)
-            server.rounds.setdefault(case, []).append(result)
 
 
 def require_equal_answers(case: str, servers: Sequence[Server], ids: Sequence[str]) -> None:
@@ -171,13 +173,16 @@ def require_equal_answers(case: str, servers: Sequence[Server], ids: Sequence[st
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Load a service and what it is compared with.")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
-    parser.add_argument("--rounds", type=int, default=14, help="of a case; 3 at least")
-    parser.add_argument("--seconds", type=int, default=1, help="of a round")
+    parser.add_argument("--rounds", type=int, default=8, help=f"of a case; {MIN_ROUNDS} at least")
+    parser.add_argument("--seconds", type=int, default=2, help="of a round")
     add_options(parser)
     parser.add_argument(
         "--peer", action="store_true", help="load a project of fastapi_template, too (peer.py)"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rounds < MIN_ROUNDS:
+        parser.error(f"--rounds must be {MIN_ROUNDS} at least")
+    return options
 
 
 HEADINGS = (
@@ -207,7 +212,7 @@ def report(
 
 @dataclass(frozen=True)
 class Share:
-    """A median of ratios, and its standard error as a part of it.
+    """A median of ratios, and its standard error as a fraction of it.
 
     The error is that of the notches of a box plot: McGill, Tukey and Larsen, Variations of Box
     Plots, The American Statistician 32 (1978), page 16.
@@ -242,7 +247,10 @@ def noise(servers: Sequence[Server], case: str) -> float:
 def refuse_noise(servers: Sequence[Server], cases: Sequence[str]) -> None:
     highest = max(noise(servers, case) for case in cases)
     if highest > MAX_NOISE:
-        sys.exit(f"the noise is {highest:.0%}: these numbers mean nothing, measure again in peace")
+        sys.exit(
+            f"the noise is {highest:.1%}, more than {MAX_NOISE:.0%}: these numbers mean nothing, "
+            "measure again in peace"
+        )
 
 
 if __name__ == "__main__":
