@@ -153,7 +153,7 @@ def _renderers(*, on_terminal: bool) -> list[structlog.typing.Processor]:
 
 
 def _render(event: structlog.typing.EventDict, **_: object) -> bytes:
-    # Whoever logs must not fail for what is in the line.
+    # A value without a JSON form must not fail whoever logs it.
     try:
         return dumps(event)
     except (TypeError, ValueError):

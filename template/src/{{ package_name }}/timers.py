@@ -23,9 +23,11 @@ class SharedTimer(Generic[T]):
     def add(self, item: T) -> None:
         """Ring for the item in ``seconds``."""
         if self._timer is None:
+            # Python 3.11 makes a system call whenever it is asked for the loop.
             self._loop = asyncio.get_running_loop()
-            self._timer = self._loop.call_later(self._seconds, self._ring_what_is_due)
-        self._due[item] = self._loop.time() + self._seconds
+        due = self._due[item] = self._loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(due, self._ring_what_is_due)
 
     def discard(self, item: T) -> None:
         """Do not ring for the item."""

@@ -180,7 +180,9 @@ async def test_too_many_requests_are_refused(make_client: MakeClient) -> None:
         await release.wait()
 
     async with (
-        make_client(router, database_pool_size=1, database_pool_timeout=30) as client,
+        make_client(
+            router, database_pool_size=1, database_max_overflow=0, database_pool_timeout=30
+        ) as client,
         asyncio.TaskGroup() as group,
     ):
         requests = [client.get("/hold") for _ in range(1 + WAITERS_PER_PERMIT)]

@@ -4,11 +4,13 @@ import asyncio
 import time
 
 import httpx2
+import pytest
 from fastapi import APIRouter, Request
 from sqlalchemy import text
 
 from {{ package_name }}.database.dependencies import ReadSessionDep
 from {{ package_name }}.lifespan import state_of
+from {{ package_name }}.logs import OUTPUT
 
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
@@ -71,12 +73,18 @@ async def test_too_many_requests_are_served_in_part_and_refused_in_time(
     assert after.status_code == 200
 
 
-async def test_a_request_past_the_gate_is_refused_in_time_too(make_service: MakeService) -> None:
+async def test_a_request_past_the_gate_is_refused_in_time_too(
+    make_service: MakeService, capfd: pytest.CaptureFixture[str]
+) -> None:
     overrides = {"database_pool_size": 1, "database_pool_timeout": 0.1}
     async with (
         make_service(router, database_max_overflow=0, **overrides) as service,
         client_of(service) as client,
     ):
-        response = await client.get("/past-the-gate")
+        response, seconds = await timed_get(client, "/past-the-gate")
 
     assert_problem(response, 503, "overloaded")
+    assert response.headers["retry-after"] == "1"
+    assert seconds < POOL_TIMEOUT
+    OUTPUT.drain()
+    assert "no connection left past the gate" in capfd.readouterr().out

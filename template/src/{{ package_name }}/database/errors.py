@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import cast
 
+import structlog
 from fastapi import Request
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
@@ -17,6 +18,8 @@ from ..problems import (
 from .driver import fault_of
 from .faults import Fault
 from .gate import Overloaded
+
+log = structlog.get_logger()
 
 
 class DatabaseUnavailable(Unavailable):
@@ -75,8 +78,10 @@ async def handle_database_error(request: Request, error: Exception) -> Response:
     return respond(request.scope, problem())
 
 
-async def handle_pool_timeout(request: Request, _error: Exception) -> Response:
-    """Answer a request that found the pool empty, since it used an engine past the gate."""
+async def handle_pool_timeout(request: Request, error: Exception) -> Response:
+    """Answer a request that found the pool empty, because it used an engine past the gate."""
+    # The gate lets in no more requests than there are connections: some are leaked, or held twice.
+    log.warning("no connection left past the gate", exc_info=error)
     return respond(request.scope, Overloaded())
 
 
