@@ -1,13 +1,14 @@
 """What a client can do to the server with one connection."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from {{ package_name }} import protocol
@@ -31,17 +32,24 @@ async def slowly() -> AsyncIterator[str]:
     yield "answer"
 
 
+def configured(app: ASGIApp = answer, **options: Any) -> uvicorn.Config:
+    common = {"lifespan": "off", "log_config": None, "access_log": False, "ws": "none"}
+    return uvicorn.Config(app, **common | options)
+
+
 @asynccontextmanager
 async def connection(
-    keep_alive: int = 60,
+    keep_alive: int = 60, app: ASGIApp = answer, made: Callable[[BoundedProtocol], object] = id
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    config = uvicorn.Config(
-        answer, lifespan="off", log_config=None, timeout_keep_alive=keep_alive, ws="none"
-    )
+    config = configured(app, timeout_keep_alive=keep_alive)
     state = ServerState()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: BoundedProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
-    )
+
+    def make() -> BoundedProtocol:
+        protocol = BoundedProtocol(config=config, server_state=state, app_state={})
+        made(protocol)
+        return protocol
+
+    server = await asyncio.get_running_loop().create_server(make, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -69,6 +77,19 @@ class Packets(asyncio.Transport):
         pass
 
 
+async def packets_of(request: bytes, app: ASGIApp = answer) -> list[bytes]:
+    """Return what is sent for a request."""
+    packets = Packets()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today")]
+    one = BoundedProtocol(config=configured(app), server_state=state, app_state={})
+    one.connection_made(packets)
+    one.data_received(request)
+    await asyncio.gather(*one.tasks)
+    one.connection_lost(None)
+    return packets.sent
+
+
 async def send_slowly(writer: asyncio.StreamWriter) -> None:
     while True:
         writer.write(b"x")
@@ -85,17 +106,78 @@ async def test_a_connection_serves_many_requests() -> None:
 
 
 async def test_a_response_is_one_packet() -> None:
-    packets = Packets()
-    config = uvicorn.Config(answer, lifespan="off", log_config=None, ws="none")
-    one = BoundedProtocol(config=config, server_state=ServerState(), app_state={})
+    (packet,) = await packets_of(GET)
 
-    one.connection_made(packets)
-    one.data_received(GET)
-    await asyncio.gather(*one.tasks)
-    one.connection_lost(None)
-
-    (packet,) = packets.sent
+    assert packet.startswith(b"HTTP/1.1 200 OK\r\n")
     assert packet.endswith(b"\r\n\r\nanswer")
+
+
+HEADERS = {
+    "plain": {"X-One": "1", "X-Two": "a\tb \xe9", "x~3": ""},
+    "closed": {"Connection": "close"},
+    "a line more": {"X-One": "1\r\nX-Two: 2"},
+    "a bad value": {"X-One": "\x00"},
+    "a bad name": {"X One": "1"},
+    "a length of its own": {"Content-Length": "5"},
+    "chunks": {"Transfer-Encoding": "chunked"},
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("status", [200, 201, 204, 304, 404])
+@pytest.mark.parametrize("request_line", [b"GET / HTTP/1.1", b"HEAD / HTTP/1.1", b"GET / HTTP/1.0"])
+async def test_a_response_is_that_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], status: int, request_line: bytes
+) -> None:
+    request = request_line + b"\r\n\r\n"
+    app = PlainTextResponse("answer", status_code=status, headers=headers)
+    ours = await packets_of(request, app)
+    monkeypatch.setattr(protocol, "Answer", Untouched)
+    theirs = await packets_of(request, app)
+
+    assert b"".join(ours) == b"".join(theirs)
+
+
+@pytest.mark.parametrize("pieces", [[b"ans", b"wer"], [b"answer", b""], [b"too long"], [b"short"]])
+async def test_a_body_is_that_of_the_server(
+    monkeypatch: pytest.MonkeyPatch, pieces: list[bytes]
+) -> None:
+    async def app(_scope: Scope, _receive: Receive, send: Send) -> None:
+        headers = [[b"content-length", b"6"]]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for number, piece in enumerate(pieces, 1):
+            more = number < len(pieces)
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    ours = await packets_of(GET, app)
+    monkeypatch.setattr(protocol, "Answer", Untouched)
+    theirs = await packets_of(GET, app)
+
+    assert b"".join(ours) == b"".join(theirs)
+
+
+async def test_a_server_that_stops_closes_after_its_response() -> None:
+    protocols: list[BoundedProtocol] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        async def stop(message: Message) -> None:
+            await send(message)
+            protocols[0].shutdown()
+
+        await answer(scope, receive, stop)
+
+    async with asyncio.timeout(5), connection(app=app, made=protocols.append) as (reader, writer):
+        writer.write(GET)
+        received = await reader.read()
+
+    assert received.endswith(b"\r\n\r\nanswer")
+
+
+class Untouched:
+    """Leaves a response to the server."""
+
+    def __init__(self, _cycle: object, send: Send) -> None:
+        self.send = send
 
 
 async def test_a_head_does_not_wait_for_a_slow_body() -> None:

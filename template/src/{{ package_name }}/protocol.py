@@ -1,9 +1,16 @@
 """HTTP as the server speaks it, with the limits that it leaves to a proxy."""
 
 import asyncio
-from typing import cast
+from collections.abc import Awaitable
+from string import ascii_lowercase, digits
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 MAX_HEAD_BYTES = 64 * 1024
 """The largest request line with its headers."""
@@ -11,43 +18,82 @@ MAX_HEAD_BYTES = 64 * 1024
 REST_SECONDS = 10.0
 """What a client has to complete a head, or a body that was answered before its end."""
 
+_OF_NAMES = f"{ascii_lowercase}{digits}!#$%&'*+-.^_`|~".encode()
+_OF_VALUES = bytes({*range(256)} - {*range(32), 127} | {ord("\t")})
+# https://www.rfc-editor.org/rfc/rfc9110#section-5
 
-class ResponseWriter:
-    """Writes the head of a response together with the beginning of its body.
+
+class Answer:
+    """Sends a response of a known length at once, its head together with its body.
 
     The server writes one after the other, which is two system calls, two packets, and a client
-    that wakes up twice. A body that takes its time holds the head up for a turn of the event loop.
+    that wakes up twice; and it takes each header by itself. Here a head waits for the first part of
+    its body. What is less simple is left to the server.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._head: bytes | None = None
+    def __init__(self, cycle: RequestResponseCycle, send: Send) -> None:
+        self._cycle = cycle
+        self._send = send
+        self._head = b""
 
-    def write(self, data: bytes) -> None:
-        """Write a part of the response; the first is its head."""
-        if self._head is None:
-            self._head = data
-            self._loop.call_soon(self._write_head)
+    async def send(self, message: Message) -> None:
+        """Send a part of the response."""
+        if message["type"] == "http.response.start":
+            self._head = self._hold_head(message)
+            if self._head:
+                return
         elif self._head:
-            head, self._head = self._head, b""
-            self._transport.write(head + data)
-        else:
-            self._transport.write(data)
-
-    def is_closing(self) -> bool:
-        """Say whether nothing can be written any more."""
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        """Close the connection after what was written."""
-        self._write_head()
-        self._transport.close()
-
-    def _write_head(self) -> None:
-        if self._head:
-            self._transport.write(self._head)
+            if self._finish(message):
+                return
+            if not self._cycle.disconnected:
+                self._cycle.transport.write(self._head)
             self._head = b""
+        await self._send(message)
+
+    def _hold_head(self, message: Message) -> bytes:
+        """Return the head until its body comes, or nothing if the server has to send it."""
+        cycle = self._cycle
+        headers = [*cycle.default_headers, *message.get("headers", ())]
+        fields = dict(headers)
+        if (
+            b"content-length" not in fields
+            or b"connection" in fields
+            or b"transfer-encoding" in fields
+            or cycle.scope["method"] == "HEAD"
+            or cycle.response_started
+            or not cycle.keep_alive
+            or cycle.access_log
+        ):
+            return b""
+        values = b"".join([value for _, value in headers])
+        if b"".join(fields).translate(None, _OF_NAMES) or values.translate(None, _OF_VALUES):
+            # The server refuses it, or has to write it in lower case.
+            return b""
+        cycle.response_started = True
+        cycle.waiting_for_100_continue = False
+        cycle.chunked_encoding = False
+        cycle.expected_content_length = int(fields[b"content-length"])
+        lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
+        return b"%b%b\r\n" % (STATUS_LINE[message["status"]], lines)
+
+    def _finish(self, message: Message) -> bool:
+        """Send all of the response if this is its whole body; say whether it was."""
+        cycle = self._cycle
+        body = message.get("body", b"")
+        if (
+            len(body) != cycle.expected_content_length
+            or message.get("more_body", False)
+            or cycle.flow.write_paused
+            or cycle.disconnected
+        ):
+            return False
+        cycle.transport.write(self._head + body)
+        cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+        return True
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -96,9 +142,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Serve the request."""
         super().on_headers_complete()
         self._in_head = False
-        cycle = cast(RequestResponseCycle | None, self.cycle)
-        if cycle is not None:
-            cycle.transport = cast(asyncio.Transport, ResponseWriter(self.transport, self.loop))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 - an application of the server's
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            answered: Awaitable[None] = app(scope, receive, Answer(cycle, send).send)
+            return answered
+
+        super()._start_asgi_task(cycle, cast(Any, serve))
 
     def _end_patience(self) -> None:
         if self._patience is not None:
