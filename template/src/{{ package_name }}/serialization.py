@@ -1,6 +1,8 @@
 """JSON where no response model is involved; models are serialised by pydantic itself."""
 
 # {% if orjson %}
+from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,9 @@ def _plain(value: object) -> object:
     return str(value) if isinstance(value, UUID) else to_jsonable_python(value)
 
 
+_USUAL = (HTTPStatus.OK, HTTPStatus.CREATED)
+
+
 class OrjsonResponse(JSONResponse):
     """The response class of routes that declare no model, and of rows that need no validation.
 
@@ -40,6 +45,19 @@ class OrjsonResponse(JSONResponse):
 
     def render(self, content: object) -> bytes:
         return dumps(content)
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set the headers; the usual ones in fewer steps than the framework takes."""
+        given = {name.lower(): value for name, value in headers.items()} if headers else {}
+        is_usual = self.status_code in _USUAL and self.media_type == JSONResponse.media_type
+        if not is_usual or "content-type" in given or "content-length" in given:
+            super().init_headers(headers)
+            return
+        self.raw_headers = [
+            *[(name.encode("latin-1"), value.encode("latin-1")) for name, value in given.items()],
+            (b"content-length", b"%d" % len(self.body)),
+            (b"content-type", b"application/json"),
+        ]
 # {% else %}
 import json
 from typing import Any

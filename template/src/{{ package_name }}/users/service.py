@@ -88,7 +88,7 @@ class UserCreation:
             DuplicateEmail: another user has the address.
         """
         try:
-            return await NEW_USER.add(self._database, data.model_dump())
+            return await NEW_USER.add(self._database, vars(data))
         except IntegrityError as error:
             raise _conflict(error) from error
 
