@@ -4,16 +4,13 @@ import json
 import httpx2
 import pytest
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from {{ package_name }}.drain import Drain
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.logs import OUTPUT
+from {{ package_name }}.logs import OUTPUT, configure_logging
 from {{ package_name }}.main import middleware
-from {{ package_name }}.middleware import (
-    DeadlineMiddleware,
-    RequestMiddleware,
-)
+from {{ package_name }}.middleware import RequestMiddleware
 from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient
@@ -63,12 +60,7 @@ def test_the_middleware_is_in_order(settings: Settings) -> None:
 
     names = [getattr(layer.cls, "__name__", "") for layer in middleware(with_cors)]
 
-    assert names == [
-        "CORSMiddleware",
-        "RequestMiddleware",
-        "DeadlineMiddleware",
-        "BodyLimitMiddleware",
-    ]
+    assert names == ["CORSMiddleware", "RequestMiddleware"]
     assert "CORSMiddleware" not in str(middleware(settings))
 
 
@@ -134,6 +126,10 @@ async def time_out(scope: Scope, receive: Receive, send: Send) -> None:
     raise TimeoutError
 
 
+def around(app: ASGIApp, *, seconds: float = 60) -> RequestMiddleware:
+    return RequestMiddleware(app, seconds=seconds, max_body_bytes=100)
+
+
 HTTP: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
 
 
@@ -142,15 +138,10 @@ async def nothing() -> Message:
 
 
 @pytest.mark.parametrize(
-    ("app", "error"),
-    [
-        (DeadlineMiddleware(begin_and_wait, seconds=0.01), TimeoutError),
-        (DeadlineMiddleware(time_out, seconds=60), TimeoutError),
-        (RequestMiddleware(begin_and_fail), RuntimeError),
-    ],
+    ("app", "error"), [(begin_and_wait, TimeoutError), (begin_and_fail, RuntimeError)]
 )
 async def test_what_cannot_be_answered_any_more_is_raised(
-    app: DeadlineMiddleware | RequestMiddleware, error: type[Exception]
+    app: ASGIApp, error: type[Exception]
 ) -> None:
     sent: list[Message] = []
 
@@ -158,9 +149,54 @@ async def test_what_cannot_be_answered_any_more_is_raised(
         sent.append(message)
 
     with pytest.raises(error):
-        await app({**HTTP, "state": {"drain": Drain()}}, nothing, send)
+        await around(app, seconds=0.01)({**HTTP, "state": {"drain": Drain()}}, nothing, send)
 
-    assert len(sent) <= 1
+    assert len(sent) == 1
+
+
+async def test_a_request_is_logged_although_its_answer_fails(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    configure_logging("INFO")
+
+    async def wait(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.sleep(60)
+
+    async def fail(_message: Message) -> None:
+        raise OSError
+
+    with pytest.raises(OSError, match=r"^$"):
+        await around(wait, seconds=0.01)({**HTTP, "state": {"drain": Drain()}}, nothing, fail)
+    OUTPUT.drain()
+
+    assert '"event":"request"' in capfd.readouterr().out
+
+
+async def test_a_get_may_look_whether_its_client_is_there() -> None:
+    sent: list[Message] = []
+
+    async def look(scope: Scope, receive: Receive, send: Send) -> None:
+        await begin(scope, receive, send)
+        await receive()
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {**HTTP, "headers": [(b"content-length", b"101")], "state": {"drain": Drain()}}
+    await around(look)(scope, nothing, send)
+
+    assert [message["status"] for message in sent] == [200]
+
+
+async def test_an_error_of_time_is_no_deadline() -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await around(time_out)({**HTTP, "state": {"drain": Drain()}}, nothing, send)
+
+    assert sent[0]["status"] == 500
 
 
 async def test_other_connections_pass(settings: Settings) -> None:

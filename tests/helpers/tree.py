@@ -53,6 +53,7 @@ COMMON = """
     src/{package}/pagination.py
     src/{package}/problems.py
     src/{package}/protocol.py
+    src/{package}/routing.py
     src/{package}/schemas.py
     src/{package}/serialization.py
     src/{package}/settings.py
@@ -96,6 +97,7 @@ COMMON = """
     tests/test_problems.py
     tests/test_promises.py
     tests/test_protocol.py
+    tests/test_routing.py
     tests/test_schemas.py
     tests/test_serialization.py
     tests/test_settings.py
