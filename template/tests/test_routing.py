@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.types import Message
 
 from {{ package_name }}.main import register
@@ -35,6 +35,16 @@ async def echo(request: Request) -> list[str]:
 @router.post("/body")
 async def take(_: dict[str, int]) -> None:
     raise KeyError
+
+
+async def break_off() -> AsyncIterator[bytes]:
+    yield b"1"
+    raise KeyError
+
+
+@router.get("/broken")
+async def begin() -> StreamingResponse:
+    return StreamingResponse(break_off())
 
 
 @router.delete("/", status_code=204)
@@ -73,6 +83,11 @@ async def test_a_handler_of_errors_gets_the_body(client: httpx2.AsyncClient) -> 
     response = await client.post("/body", json={"a": 1})
 
     assert response.text == '{"a":1}'
+
+
+async def test_an_answer_that_has_begun_is_not_replaced(client: httpx2.AsyncClient) -> None:
+    with pytest.raises(RuntimeError, match="already started"):
+        await client.get("/broken")
 
 
 async def test_what_has_no_body_has_no_length(client: httpx2.AsyncClient) -> None:

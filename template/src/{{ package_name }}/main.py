@@ -23,7 +23,11 @@ from .health.endpoints import router as health
 # {% endif %}
 from .lifespan import State, open_state
 from .logs import OUTPUT, configure_logging
-from .middleware import REQUEST_ID, RESPONSE_TIME, RequestMiddleware
+from .middleware import (
+    REQUEST_ID,
+    RESPONSE_TIME,
+    RequestMiddleware,
+)
 # {% if example %}
 from .orders.endpoints import router as orders
 # {% endif %}

@@ -36,6 +36,7 @@ class ServiceRequest(Request):
         while more:
             message = await self.receive()
             if message["type"] == "http.disconnect":
+                self._is_disconnected = True
                 raise ClientDisconnect
             parts.append(message.get("body", b""))
             more = message.get("more_body", False)
@@ -76,21 +77,21 @@ class Route(APIRoute):
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = ServiceRequest(scope, receive, send)
-        response = None
-        is_answered = False
+        has_begun = has_ended = False
         try:
             # The dependencies with an exit, by their scope; the framework looks for them there.
             async with AsyncExitStack() as scope["fastapi_inner_astack"]:
                 async with AsyncExitStack() as scope["fastapi_function_astack"]:
                     response = await self._respond(request)
+                has_begun = True
                 await response(scope, receive, send)
-                is_answered = True
+                has_ended = True
         except Exception as error:
-            if response is not None:
+            if has_begun:
                 raise
             await _handle(error, request, send)
             return
-        if not is_answered:
+        if not has_ended:
             message = f"a dependency of {self.path} has caught an error and not raised it again"
             raise RuntimeError(message)
 
