@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 CONNECTIONS = 64
 POOL_SIZE = 16
 WARM_UP_SECONDS = 1
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 IDLE_SECONDS = 0.05
 SETTLE_SECONDS = 5.0
 
@@ -80,9 +80,11 @@ class Service:
         (entry_point,) = self.folder.glob("src/*/__main__.py")
         return entry_point.parent.name
 
-    def start(self, *arguments: str | Path, **options: Any) -> subprocess.Popen[str]:
-        """Start Python in the service's environment."""
-        command = [self.folder / ".venv/bin/python", *arguments]
+    def start(
+        self, *arguments: str | Path, under: Sequence[str] = (), **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start Python in the service's environment, perhaps under another program."""
+        command = [*under, self.folder / ".venv/bin/python", *arguments]
         return subprocess.Popen(command, cwd=self.folder, text=True, **options)
 
 
@@ -249,6 +251,7 @@ def serve(
     bare: str | None = None,
     *,
     cpus: Collection[int] = SERVER_CPUS,
+    under: Sequence[str] = (),
     **settings: str,
 ) -> Iterator[Server]:
     """Run a service, or a program of this folder in its environment.
@@ -279,6 +282,7 @@ def serve(
     command = [HERE / f"{bare}.py"] if bare else ["-m", service.package]
     process = service.start(
         *(command if bare is None or bare in SERVICES else uvicorn),
+        under=under,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
