@@ -32,6 +32,9 @@ SERVER_CPUS = frozenset({SERVER_CPU})
 LOAD_CPUS = frozenset({LOAD_CPU})
 TICKS = os.sysconf("SC_CLK_TCK")
 
+CASES = ("get", "list20", "list100", "nested20", "post")
+"""The kinds of requests; those of load.lua and of answers.py."""
+
 SERVICES = ("ordinary", "slow")
 """Programs of this folder that run a service with other routes."""
 

@@ -18,9 +18,8 @@ import tempfile
 from pathlib import Path
 
 from answers import Client
-from harness import Service, Setting, add_options, prepared, serve
+from harness import CASES, Service, Setting, add_options, prepared, serve
 
-CASES = ("get", "list20", "list100", "nested20", "post")
 WARM_UP = 200
 COUNTED = 400
 

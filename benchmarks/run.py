@@ -35,6 +35,7 @@ import overload
 import peer
 from answers import Client, WrongAnswerError, compare
 from harness import (
+    CASES,
     WARM_UP_SECONDS,
     Server,
     Service,
@@ -56,7 +57,6 @@ COUNT_AFTER = 40
 COUNTED = 20
 """Requests whose statements are counted; those of COUNT_AFTER come before them."""
 
-CASES = ("get", "list20", "list100", "nested20", "post")
 MIN_ROUNDS = 3
 MAX_NOISE = 0.05
 """The standard error of the median of a ratio, as a fraction of it, that is accepted."""
