@@ -17,4 +17,4 @@ async def test_the_largest_bulk_request_lets_others_go_on(client: httpx2.AsyncCl
     )
 
     assert response.json() == {"created": BULK_ROWS}
-    assert longest < 1 / 8
+    assert longest < 1 / 4
