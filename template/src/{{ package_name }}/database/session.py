@@ -12,6 +12,9 @@ from sqlalchemy.util import greenlet_spawn
 from .driver import returns_at_once
 # {% endif %}
 from .gate import Gate
+# {% if postgresql %}
+from .lone_insert import commit_with_insert
+# {% endif %}
 
 
 class ReadSession(AsyncSession):
@@ -93,6 +96,10 @@ class Transaction:
 
         def end() -> None:
             try:
+                # {% if postgresql %}
+                if exc is None:
+                    commit_with_insert(self._session.sync_session)
+                # {% endif %}
                 self._transaction.__exit__(exc_type, exc, traceback)
             finally:
                 self._session.sync_session.close()
