@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.util import greenlet_spawn
 # {% else %}
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +26,6 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, Select, bindparam, insert, select
 from sqlalchemy.orm import InstrumentedAttribute
-from sqlalchemy.util import greenlet_spawn
 # {% endif %}
 
 from .base import Entity
@@ -43,6 +41,7 @@ from .engine import Database, check_in, check_out
 # {% else %}
 from .engine import Database
 # {% endif %}
+from .greenlets import greenlet_spawn
 
 R = TypeVar("R")
 

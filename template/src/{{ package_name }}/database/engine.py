@@ -34,7 +34,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 # {% endif %}
-from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util import await_only
 # {% if database_driver == "asyncpg" %}
 from sqlalchemy.util.concurrency import in_greenlet
 # {% endif %}
@@ -53,6 +53,7 @@ from .driver import configure, engine_options, is_lost
 # {% endif %}
 from .errors import DatabaseUnavailable
 from .gate import Gate
+from .greenlets import greenlet_spawn, use_in_sessions
 from .retries import repeating
 from .session import Reading, ReadSession, Transaction, WriteSession
 
@@ -209,6 +210,7 @@ class Database:
     @asynccontextmanager
     async def open(cls, settings: "Settings") -> AsyncIterator[Self]:
         """Make the engines; connections are made when they are first needed."""
+        use_in_sessions()
         async with AsyncExitStack() as stack:
             url = settings.database_url
             write_engine = create_engine(url, settings)

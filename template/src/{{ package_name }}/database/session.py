@@ -6,12 +6,12 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.util import greenlet_spawn
 
 # {% if database_driver == "asyncpg" %}
 from .driver import returns_at_once
 # {% endif %}
 from .gate import Gate
+from .greenlets import greenlet_spawn
 # {% if postgresql %}
 from .lone_insert import commit_with_insert
 # {% endif %}
