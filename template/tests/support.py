@@ -87,7 +87,7 @@ def rows_in(parameters: Any) -> int:
 
 
 async def longest_turn(work: Awaitable[T]) -> tuple[T, float]:
-    """Return what comes of the work, and the part of it that was done in one turn of the event loop.
+    """Return what comes of the work, and the part of it that was done in one turn of the loop.
 
     Turns of less than a tenth of the longest do not count: in most of them the loop only waits, and
     there are as many as the database takes its time.

@@ -1,14 +1,42 @@
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 import httpx2
 import pytest
 from fastapi import APIRouter
 # {% if database_driver == "asyncpg" %}
-from sqlalchemy import AdaptedConnection, Connection, event, insert, select, text
+from sqlalchemy import (
+    AdaptedConnection,
+    Connection,
+    Delete,
+    Insert,
+    Update,
+    delete,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 # {% else %}
-from sqlalchemy import Connection, event, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Insert,
+    Update,
+    delete,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 # {% endif %}
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import await_only
 
 from {{ package_name }}.database.dependencies import (
@@ -19,6 +47,7 @@ from {{ package_name }}.database.dependencies import (
 from {{ package_name }}.database.engine import Database
 # {% endif %}
 from {{ package_name }}.database.gate import WAITERS_PER_PERMIT
+from {{ package_name }}.database.session import ReadSession
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.problems import Conflict
 # {% if database_driver == "asyncpg" %}
@@ -37,6 +66,11 @@ OWN_NUMBER = text("SELECT pg_backend_pid()")
 async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
         return list(await session.scalars(select(Gizmo.name)))
+
+
+async def create_one(state: State) -> None:
+    async with state["database"].write() as session:
+        session.add(Gizmo(**GIZMO))
 
 
 async def test_a_write_is_committed_at_the_end(state: State) -> None:
@@ -133,9 +167,74 @@ async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state
 async def test_the_database_refuses_to_write_in_a_read_session(state: State) -> None:
     async with state["database"].read() as session:
         with pytest.raises(DBAPIError):
-            await session.execute(insert(Gizmo), [GIZMO])
+            await session.execute(text("DELETE FROM gizmos"))
 
-    assert await names(state) == []
+
+@pytest.mark.parametrize("statement", [insert(Gizmo), update(Gizmo), delete(Gizmo)])
+async def test_a_read_session_refuses_statements_that_write(
+    state: State, statement: Insert | Update | Delete
+) -> None:
+    async with state["database"].read() as session:
+        with pytest.raises(TypeError, match="WriteSession"):
+            await session.execute(statement, GIZMO)
+
+
+@pytest.mark.parametrize("end", [ReadSession.close, ReadSession.reset, ReadSession.invalidate])
+async def test_the_connection_of_a_read_session_goes_back(
+    state: State, end: Callable[[ReadSession], Awaitable[None]]
+) -> None:
+    pool = cast(QueuePool, state["database"].read_engine.pool)
+    async with state["database"].read() as session:
+        for _ in range(2):
+            await session.scalar(select(1))
+            assert pool.checkedout() == 1
+            await end(session)
+            assert pool.checkedout() == 0
+
+
+async def test_what_was_read_belongs_to_no_session_afterwards(state: State) -> None:
+    await create_one(state)
+    async with state["database"].read() as session:
+        gizmo = await session.scalar(select(Gizmo))
+        assert gizmo in session
+
+        await session.close()
+
+    assert inspect(gizmo).detached
+
+
+@pytest.mark.parametrize("end", [ReadSession.commit, ReadSession.rollback])
+async def test_a_read_session_ends_what_its_connection_has_begun(
+    state: State, end: Callable[[ReadSession], Awaitable[None]]
+) -> None:
+    async with state["database"].read() as session:
+        connection = await session.connection(execution_options={"preserve_rowcount": True})
+        await session.scalar(select(1))
+        assert connection.in_transaction()
+
+        await end(session)
+
+        assert not connection.in_transaction()
+        current = session.sync_session.current_connection
+        assert current
+        assert current.get_execution_options()["preserve_rowcount"]
+# {% if database_driver != "aiosqlite" %}
+
+
+@pytest.mark.parametrize("end", [ReadSession.commit, ReadSession.rollback])
+async def test_a_read_session_may_read_at_one_point_in_time(
+    state: State, end: Callable[[ReadSession], Awaitable[None]]
+) -> None:
+    async with state["database"].read() as session:
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        assert not list(await session.scalars(select(Gizmo.id)))
+        await create_one(state)
+        assert not list(await session.scalars(select(Gizmo.id)))
+
+        await end(session)
+
+        assert list(await session.scalars(select(Gizmo.id)))
+# {% endif %}
 
 
 async def test_a_read_session_refuses_objects(state: State) -> None:
