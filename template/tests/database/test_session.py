@@ -104,6 +104,7 @@ async def test_a_commit_that_was_begun_is_awaited(state: State) -> None:
     async def write() -> None:
         async with database.write() as session:
             session.add(Gizmo(**GIZMO))
+            await session.flush()
 
     event.listen(database.write_engine.sync_engine, "commit", commit_slowly)
     writing = asyncio.create_task(write())
