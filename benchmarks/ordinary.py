@@ -52,10 +52,7 @@ async def list_users(
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=schemas.UserRead)
 async def create_user(data: schemas.UserCreate, request: Request) -> object:
-    async with database_of(request).write() as session:
-        user: object = models.User(**data.model_dump())
-        # Nothing below needs what the database makes of it, so that the commit may flush.
-        session.add(user)
+    user: object = await database_of(request).add(models.User(**data.model_dump()))
     return user
 
 

@@ -94,10 +94,10 @@ INSTALLED = frozenset(
     s3transfer saq schemathesis sentry_sdk setuptools shellingham six slowapi sniffio socksio
     sortedcontainers sqlalchemy sqlalchemy_utils sqlmodel sse_starlette stamina starlette
     starlette_testclient strawberry structlog taskiq tenacity testcontainers time_machine tomli
-    tomli_w tomlkit trio truststore ty typer types_pyyaml typing_extensions typing_inspection
-    tzdata tzlocal ujson urllib3 uuid6 uuid_utils uv uvicorn uvicorn_worker uvloop valkey
-    virtualenv watchfiles wcwidth websockets werkzeug wheel wrapt wsproto xdist yaml yarl
-    zstandard
+    tomli_w tomlkit trio truststore ty typer types_greenlet types_pyyaml typing_extensions
+    typing_inspection tzdata tzlocal ujson urllib3 uuid6 uuid_utils uv uvicorn uvicorn_worker
+    uvloop valkey virtualenv watchfiles wcwidth websockets werkzeug wheel wrapt wsproto xdist yaml
+    yarl zstandard
     """.split(),
 )
 

@@ -36,6 +36,7 @@ COMMON = """
     src/{package}/database/errors.py
     src/{package}/database/faults.py
     src/{package}/database/gate.py
+    src/{package}/database/greenlets.py
     src/{package}/database/preflight.py
     src/{package}/database/repository.py
     src/{package}/database/retries.py
@@ -62,9 +63,11 @@ COMMON = """
     tests/__init__.py
     tests/conftest.py
     tests/database/__init__.py
+    tests/database/test_add.py
     tests/database/test_compiled.py
     tests/database/test_driver.py
     tests/database/test_gate.py
+    tests/database/test_greenlets.py
     tests/database/test_migrations.py
     tests/database/test_preflight.py
     tests/database/test_repository.py

@@ -161,3 +161,53 @@ async def test_sessions_use_them_again(state: State) -> None:
         second = await session.run_sync(lambda _: getcurrent())
 
     assert first is second
+
+
+async def test_an_error_keeps_what_led_to_it() -> None:
+    led_to_it: list[BaseException | None] = []
+
+    def fail() -> None:
+        try:
+            int("x")
+        finally:
+            [].pop()
+
+    try:
+        int("y")
+    except ValueError:
+        with pytest.raises(IndexError) as raised:
+            await greenlet_spawn(fail)
+        led_to_it.append(raised.value.__context__)
+
+    assert "'x'" in str(led_to_it)
+
+
+async def test_a_call_that_is_dropped_ends() -> None:
+    ended: list[bool] = []
+
+    def wait() -> None:
+        try:
+            await_only(asyncio.sleep(60))
+        finally:
+            ended.append(True)
+
+    call = greenlet_spawn(wait)
+    call.send(None)
+    call.close()
+
+    assert ended == [True]
+
+
+def test_greenlets_go_with_their_thread() -> None:
+    kept: list[weakref.ref[object]] = []
+
+    async def call() -> None:
+        kept.append(weakref.ref(await current()))
+
+    thread = threading.Thread(target=lambda: asyncio.run(call()))
+    thread.start()
+    thread.join()
+    # The thread's greenlets die in it, or in the next one that switches.
+    asyncio.run(call())
+
+    assert kept[0]() is None

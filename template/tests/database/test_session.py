@@ -35,7 +35,7 @@ from sqlalchemy import (
     update,
 )
 # {% endif %}
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, IllegalStateChangeError, InvalidRequestError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import await_only
 
@@ -43,16 +43,12 @@ from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
     WriteSessionDep,
 )
-# {% if database_driver == "asyncpg" %}
 from {{ package_name }}.database.engine import Database
-# {% endif %}
 from {{ package_name }}.database.gate import WAITERS_PER_PERMIT
 from {{ package_name }}.database.session import ReadSession
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.problems import Conflict
-# {% if database_driver == "asyncpg" %}
 from {{ package_name }}.settings import Settings
-# {% endif %}
 
 from tests.conftest import MakeClient
 from tests.sample import Gizmo
@@ -178,6 +174,43 @@ async def test_a_read_session_refuses_statements_that_write(
     async with state["database"].read() as session:
         with pytest.raises(TypeError, match="WriteSession"):
             await session.execute(statement, GIZMO)
+
+
+async def test_a_read_session_refuses_changes(client: httpx2.AsyncClient, state: State) -> None:
+    await create_gizmo(client)
+
+    async with state["database"].read() as session:
+        gizmo = await session.scalar(select(Gizmo))
+        assert gizmo
+        await session.flush()
+        gizmo.note = "changed"
+        with pytest.raises(TypeError, match="WriteSession"):
+            await session.flush()
+        with pytest.raises(TypeError, match="WriteSession"):
+            await session.commit()
+
+
+async def test_a_read_session_tells_that_two_tasks_use_it(settings: Settings) -> None:
+    async with Database.open(settings) as database, database.read() as session:
+        connecting = asyncio.create_task(session.connection())
+        await asyncio.sleep(0)
+        with pytest.raises(IllegalStateChangeError):
+            await session.connection()
+        await connecting
+
+
+async def test_whoever_listens_hears_of_the_begin_of_a_read_session(state: State) -> None:
+    pool = cast(QueuePool, state["database"].read_engine.pool)
+    heard: list[object] = []
+    async with state["database"].read() as session:
+        event.listen(session.sync_session, "after_begin", lambda *it: heard.append(it))
+
+        await session.scalar(select(1))
+
+        assert heard
+        assert session.in_transaction()
+        assert pool.checkedout() == 1
+    assert pool.checkedout() == 0
 
 
 @pytest.mark.parametrize("end", [ReadSession.close, ReadSession.reset, ReadSession.invalidate])

@@ -29,6 +29,9 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,  # noqa: TID251 - the one place that makes them
     create_async_engine,  # noqa: TID251 - the one place that makes them
 )
+# {% if postgresql %}
+from sqlalchemy.orm import object_mapper
+# {% endif %}
 # {% if database_driver == "aiosqlite" %}
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
@@ -42,6 +45,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 # {% if orjson %}
 from ..serialization import dumps, loads
 # {% endif %}
+from .base import Entity
 # {% if database_driver == "aiosqlite" %}
 from .driver import configure, engine_options
 # {% elif database_driver == "psycopg" %}
@@ -71,6 +75,7 @@ PING_SECONDS = 1.0
 HANG_UP_SECONDS = 0.1
 """What a driver that was cancelled has to take leave of the server."""
 
+E = TypeVar("E", bound=Entity)
 T = TypeVar("T")
 
 
@@ -247,6 +252,37 @@ class Database:
         """
         return Transaction(self.write_sessions(), self.write_gate)
 
+    # {% if postgresql %}
+    async def add(self, entity: E) -> E:
+        """Insert an entity that is one row, and return it.
+
+        The INSERT commits itself, in one round trip, at the isolation level that is the default of
+        the database. What listens to sessions and writes more does so by itself.
+
+        Raises:
+            ValueError: it has related rows or is stored in several tables.
+            Overloaded: no connection was free in time.
+            sqlalchemy.exc.IntegrityError: a constraint does not hold.
+        """
+        require_one_row(entity)
+        alone = {"isolation_level": "AUTOCOMMIT"}
+        async with Transaction(self.write_sessions(), self.write_gate, options=alone) as session:
+            session.add(entity)
+        return entity
+
+    # {% else %}
+    async def add(self, entity: E) -> E:
+        """Insert an entity in a transaction of its own, and return it.
+
+        Raises:
+            Overloaded: no connection was free in time.
+            sqlalchemy.exc.IntegrityError: a constraint does not hold.
+        """
+        async with self.write() as session:
+            session.add(entity)
+        return entity
+
+    # {% endif %}
     async def transaction(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
         """Run the work in a transaction of its own, and again when another one got in its way.
 
@@ -263,6 +299,16 @@ class Database:
         return await repeating(attempt)
 
 
+# {% if postgresql %}
+def require_one_row(entity: Entity) -> None:
+    """Raise ValueError if a session would run more than an INSERT to add it."""
+    mapper = object_mapper(entity)
+    if len(mapper.tables) > 1 or {*mapper.relationships.keys()} & vars(entity).keys():
+        message = f"this {type(entity).__name__} is more than a row: add it to a WriteSession"
+        raise ValueError(message)
+
+
+# {% endif %}
 def _gate(settings: "Settings") -> Gate:
     connections = settings.database_pool_size + settings.database_max_overflow
     return Gate(permits=connections, timeout=settings.database_pool_timeout)

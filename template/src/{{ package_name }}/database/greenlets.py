@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from greenlet import getcurrent, greenlet
 from sqlalchemy.ext.asyncio import session  # noqa: TID251 - its name for what runs in a greenlet
@@ -37,7 +37,7 @@ async def greenlet_spawn(
     """
     caller = getcurrent()
     workers = _IDLE.workers
-    worker = workers.pop() if workers else _Worker()
+    worker = workers.pop() if workers else _Worker(_serve)
     worker.parent = caller
     worker.gr_context = caller.gr_context
     worker.call = partial(function, *args, **options)
@@ -50,8 +50,10 @@ async def greenlet_spawn(
             result = worker.throw(*sys.exc_info())
         else:
             result = worker.switch(value)
-    workers.append(worker)
-    outcome: T = worker.take()
+    try:
+        outcome: T = worker.take()
+    finally:
+        workers.append(worker)
     return outcome
 
 
@@ -60,33 +62,39 @@ class _Worker(greenlet):
 
     __sqlalchemy_greenlet_provider__ = True  # It may call await_().
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.call: Callable[[], Any] | None = None
-        self._value: Any = None
-        self._error: BaseException | None = None
-
-    def run(self) -> None:
-        """Run what is to be called, for whoever is the parent then."""
-        while self.call and self.parent:
-            try:
-                self._value = self.call()
-            # ast-grep-ignore: swallowed-cancellation - take() raises it
-            except BaseException as error:  # noqa: BLE001 - take() raises it
-                self._error = error
-            self.parent.switch(_DONE)
+    call: Callable[[], Any] | None = None
+    value: Any = None
+    failure: BaseException | None = None
 
     def take(self) -> Any:  # noqa: ANN401 - that of the call
         """Return or raise what has come of the call, and keep nothing of it."""
-        value, error = self._value, self._error
-        self.call = self._value = self._error = self.gr_context = None
-        if error is not None:
-            try:
-                raise error
-            finally:
-                # Its traceback has this frame, and would be kept by it.
-                del error
-        return value
+        value, error = self.value, self.failure
+        self.call = self.value = self.failure = self.gr_context = None
+        if error is None:
+            return value
+        context = error.__context__
+        try:
+            raise error
+        finally:
+            # Raised here, it would tell what its caller handles instead of what led to it; and its
+            # traceback has this frame, which would keep it.
+            error.__context__ = context
+            del error, context
+
+
+def _serve() -> None:
+    # Nothing here holds the worker while it rests, so that it goes with its thread.
+    while True:
+        _run(cast(_Worker, getcurrent()))
+        cast(_Worker, getcurrent().parent).switch(_DONE)
+
+
+def _run(worker: _Worker) -> None:
+    try:
+        worker.value = cast(Callable[[], Any], worker.call)()
+    # ast-grep-ignore: swallowed-cancellation - take() raises it
+    except BaseException as error:  # noqa: BLE001 - take() raises it
+        worker.failure = error
 
 
 class _Idle(threading.local):

@@ -1,11 +1,12 @@
 """Sessions: one type to read with, one to write with."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NoReturn
 
 from sqlalchemy import ClauseElement, Connection, Engine, UpdateBase
+from sqlalchemy.exc import IllegalStateChangeError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session  # noqa: TID251 - the base of what a ReadSession is made of
 
@@ -14,9 +15,6 @@ from .driver import returns_at_once
 # {% endif %}
 from .gate import Gate
 from .greenlets import greenlet_spawn
-# {% if postgresql %}
-from .lone_insert import commit_with_insert
-# {% endif %}
 
 NO_WRITES = "a ReadSession does not write; ask for a WriteSession"
 
@@ -31,6 +29,8 @@ class Reader(Session):
     current_connection: Connection | None = None
     """The connection, when something was read."""
 
+    _is_connecting = False
+
     def get_bind(
         self,
         mapper: Any = None,  # noqa: ANN401 - that of the base
@@ -38,22 +38,41 @@ class Reader(Session):
         clause: ClauseElement | None = None,
         **options: Any,  # noqa: ANN401 - those of the base
     ) -> Engine | Connection:
-        """Refuse statements that write, which need a transaction of the session."""
+        """Return the engine; refuse statements that write."""
         if isinstance(clause, UpdateBase):
             raise TypeError(NO_WRITES)
         return super().get_bind(mapper, clause=clause, **options)
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Refuse changes; there mostly are none."""
+        if self.new or self.dirty or self.deleted:
+            raise TypeError(NO_WRITES)
+        super().flush(objects)
 
     def _connection_for_bind(
         self,
         engine: Engine | Connection,
         execution_options: Mapping[str, Any] | None = None,
-        **_: object,
+        **options: Any,  # noqa: ANN401 - those of the base
     ) -> Connection:
+        # Another database, a connection that is somebody's, or a listener that counts on a begin.
+        if engine is not self.bind or isinstance(engine, Connection) or self.dispatch.after_begin:
+            return super()._connection_for_bind(engine, execution_options, **options)
         if self.current_connection is None:
-            self.current_connection = engine.engine.connect()
+            self.current_connection = self._connect(engine)
         if execution_options:
             self.current_connection.execution_options(**execution_options)
         return self.current_connection
+
+    def _connect(self, engine: Engine) -> Connection:
+        if self._is_connecting:
+            message = "a session belongs to one task, and this one connects for another"
+            raise IllegalStateChangeError(message)
+        self._is_connecting = True
+        try:
+            return engine.connect()
+        finally:
+            self._is_connecting = False
 
     def commit(self) -> None:
         """End a transaction, if an option has made the connection begin one."""
@@ -108,7 +127,8 @@ class ReadSession(AsyncSession):
     async def close(self) -> None:
         """Close the session, in a greenlet only if there is something to wait for."""
         connection = self.sync_session.current_connection
-        if connection is None or returns_at_once(connection):
+        is_free = connection is None or returns_at_once(connection)
+        if is_free and not self.in_transaction():
             self.sync_session.close()
         else:
             await super().close()
@@ -151,9 +171,18 @@ class Transaction:
     Only the end has to wait for the database, and a greenlet costs a twentieth of a request.
     """
 
+    # {% if postgresql %}
+    def __init__(
+        self, session: WriteSession, gate: Gate, *, options: Mapping[str, Any] | None = None
+    ) -> None:
+        self._session = session
+        self._gate = gate
+        self._options = options
+    # {% else %}
     def __init__(self, session: WriteSession, gate: Gate) -> None:
         self._session = session
         self._gate = gate
+    # {% endif %}
 
     async def __aenter__(self) -> WriteSession:
         """Take a permit, and begin."""
@@ -172,8 +201,8 @@ class Transaction:
         def end() -> None:
             try:
                 # {% if postgresql %}
-                if exc is None:
-                    commit_with_insert(self._session.sync_session)
+                if self._options and exc is None:
+                    self._session.sync_session.connection(execution_options=self._options)
                 # {% endif %}
                 self._transaction.__exit__(exc_type, exc, traceback)
             finally:
