@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import httpx2
-from sqlalchemy import event
+from sqlalchemy import MetaData, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
@@ -58,6 +58,18 @@ def bad_fields(response: httpx2.Response) -> list[str]:
     """Return the names of the fields that a validation problem complains of."""
     body = assert_problem(response, 422, "validation-error")
     return [error["field"] for error in body["errors"]]
+
+
+@asynccontextmanager
+async def tables(engine: AsyncEngine, metadata: MetaData) -> AsyncIterator[None]:
+    """Create the tables, and drop them in the end."""
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    try:
+        yield
+    finally:
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.drop_all)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from {{ package_name }}.database.base import Entity
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.settings import Settings
 
+from tests.support import tables
+
 LAST_STATEMENT = text("SELECT query FROM pg_stat_activity WHERE pid = :number")
 
 
@@ -51,12 +53,11 @@ class Book(Sample):
 @pytest.fixture
 async def database(settings: Settings) -> AsyncIterator[Database]:
     one = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 0})
-    async with Database.open(one) as database:
-        async with database.write_engine.begin() as connection:
-            await connection.run_sync(Sample.metadata.create_all)
+    async with (
+        Database.open(one) as database,
+        tables(database.write_engine, Sample.metadata),
+    ):
         yield database
-        async with database.write_engine.begin() as connection:
-            await connection.run_sync(Sample.metadata.drop_all)
 
 
 async def labels(database: Database) -> list[str]:

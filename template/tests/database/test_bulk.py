@@ -17,7 +17,7 @@ from {{ package_name }}.database.repository import AsyncRepository
 from {{ package_name }}.database.types import UtcDateTime
 from {{ package_name }}.settings import Settings
 
-from tests.support import statements
+from tests.support import statements, tables
 
 
 class Kind(Enum):
@@ -80,12 +80,11 @@ OTHERS: list[list[dict[str, Any]]] = [
 @pytest.fixture
 async def samples(settings: Settings) -> AsyncIterator[Database]:
     """A database with an empty table of samples."""
-    async with Database.open(settings) as database:
-        async with database.write_engine.begin() as connection:
-            await connection.run_sync(Sample.metadata.create_all)
+    async with (
+        Database.open(settings) as database,
+        tables(database.write_engine, Sample.metadata),
+    ):
         yield database
-        async with database.write_engine.begin() as connection:
-            await connection.run_sync(Sample.metadata.drop_all)
 
 
 async def insert(database: Database, rows: list[dict[str, Any]]) -> list[Any]:

@@ -76,7 +76,7 @@ from tests.faults.network import Network
 from tests.faults.pools import assert_all_returned
 from tests.faults.statements import assert_none_runs
 from tests.sample import LENGTH, Cog, Gizmo
-from tests.support import GIZMO, statements
+from tests.support import GIZMO, statements, tables
 
 KILL = text("SELECT pg_terminate_backend(:number)")
 OWN_NUMBER = text("SELECT pg_backend_pid()")
@@ -99,7 +99,7 @@ from {{ package_name }}.settings import Settings
 
 from tests.faults.pools import assert_all_returned
 from tests.sample import LENGTH, Cog, Gizmo
-from tests.support import GIZMO, statements
+from tests.support import GIZMO, statements, tables
 # {% endif %}
 
 
@@ -192,16 +192,11 @@ class RemarkRow:
 
 async def test_what_may_be_null_can_be_left_out(state: State) -> None:
     database = state["database"]
-    async with database.write_engine.begin() as connection:
-        await connection.run_sync(Remark.metadata.create_all)
-    try:
+    async with tables(database.write_engine, Remark.metadata):
         row = await NewRow(RemarkRow, Remark).add(database, {})
         remarks = Query(RemarkRow, select(Remark.id, Remark.label))
         assert await remarks.all(database) == [row]
         assert row.label is None
-    finally:
-        async with database.write_engine.begin() as connection:
-            await connection.run_sync(Remark.metadata.drop_all)
 
 
 async def test_whoever_listens_sees_each_statement(state: State) -> None:
@@ -367,11 +362,8 @@ def generated(chance: random.Random) -> dict[str, Any]:
 async def readings(state: State) -> AsyncIterator[Database]:
     """The database with an empty table of readings."""
     database = state["database"]
-    async with database.write_engine.begin() as connection:
-        await connection.run_sync(Reading.metadata.create_all)
-    yield database
-    async with database.write_engine.begin() as connection:
-        await connection.run_sync(Reading.metadata.drop_all)
+    async with tables(database.write_engine, Reading.metadata):
+        yield database
 
 
 async def test_values_are_those_of_a_session(readings: Database) -> None:

@@ -5,9 +5,10 @@ from typing import cast
 import httpx2
 import pytest
 from fastapi import APIRouter
-# {% if database_driver == "asyncpg" %}
 from sqlalchemy import (
+    # {% if database_driver == "asyncpg" %}
     AdaptedConnection,
+    # {% endif %}
     Connection,
     Delete,
     Insert,
@@ -20,21 +21,6 @@ from sqlalchemy import (
     text,
     update,
 )
-# {% else %}
-from sqlalchemy import (
-    Connection,
-    Delete,
-    Insert,
-    Update,
-    delete,
-    event,
-    insert,
-    inspect,
-    select,
-    text,
-    update,
-)
-# {% endif %}
 from sqlalchemy.exc import DBAPIError, IllegalStateChangeError, InvalidRequestError
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util import await_only
@@ -62,11 +48,6 @@ OWN_NUMBER = text("SELECT pg_backend_pid()")
 async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
         return list(await session.scalars(select(Gizmo.name)))
-
-
-async def create_one(state: State) -> None:
-    async with state["database"].write() as session:
-        session.add(Gizmo(**GIZMO))
 
 
 async def test_a_write_is_committed_at_the_end(state: State) -> None:
@@ -162,9 +143,13 @@ async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state
 
 
 async def test_the_database_refuses_to_write_in_a_read_session(state: State) -> None:
+    await state["database"].add(Gizmo(**GIZMO))
+
     async with state["database"].read() as session:
         with pytest.raises(DBAPIError):
             await session.execute(text("DELETE FROM gizmos"))
+
+    assert await names(state) == [GIZMO["name"]]
 
 
 @pytest.mark.parametrize("statement", [insert(Gizmo), update(Gizmo), delete(Gizmo)])
@@ -227,7 +212,7 @@ async def test_the_connection_of_a_read_session_goes_back(
 
 
 async def test_what_was_read_belongs_to_no_session_afterwards(state: State) -> None:
-    await create_one(state)
+    await state["database"].add(Gizmo(**GIZMO))
     async with state["database"].read() as session:
         gizmo = await session.scalar(select(Gizmo))
         assert gizmo in session
@@ -262,7 +247,7 @@ async def test_a_read_session_may_read_at_one_point_in_time(
     async with state["database"].read() as session:
         await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         assert not list(await session.scalars(select(Gizmo.id)))
-        await create_one(state)
+        await state["database"].add(Gizmo(**GIZMO))
         assert not list(await session.scalars(select(Gizmo.id)))
 
         await end(session)

@@ -303,7 +303,8 @@ class Database:
 def require_one_row(entity: Entity) -> None:
     """Raise ValueError if a session would run more than an INSERT to add it."""
     mapper = object_mapper(entity)
-    if len(mapper.tables) > 1 or {*mapper.relationships.keys()} & vars(entity).keys():
+    has_related = not vars(entity).keys().isdisjoint(mapper.relationships.keys())
+    if has_related or len(mapper.tables) > 1:
         message = f"this {type(entity).__name__} is more than a row: add it to a WriteSession"
         raise ValueError(message)
 

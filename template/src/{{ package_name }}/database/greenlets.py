@@ -86,7 +86,7 @@ def _serve() -> None:
     # Nothing here holds the worker while it rests, so that it goes with its thread.
     while True:
         _run(cast(_Worker, getcurrent()))
-        cast(_Worker, getcurrent().parent).switch(_DONE)
+        cast(greenlet, getcurrent().parent).switch(_DONE)
 
 
 def _run(worker: _Worker) -> None:
