@@ -62,7 +62,7 @@ async def slow_write(session: WriteSessionDep) -> None:
 async def test_a_statement_that_takes_too_long_is_stopped(
     make_client: MakeClient, method: str
 ) -> None:
-    async with make_client(router, database_pool_size=1, statement_timeout=0.1) as client:
+    async with make_client(router, database_pool_size=1, statement_timeout=1) as client:
         response = await client.request(method, "/slow")
 
         assert_problem(response, 504, "statement-timeout")

@@ -16,6 +16,11 @@ from tests.conftest import MakeClient
 from tests.support import assert_problem
 
 
+@pytest.fixture(autouse=True)
+def _time_to_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "CHECK_SECONDS", 30)
+
+
 async def test_a_running_process_is_live(client: httpx2.AsyncClient) -> None:
     response = await client.get("/health/live")
 
@@ -94,7 +99,8 @@ async def test_a_draining_process_is_not_ready() -> None:
         await ready.check()
 
 
-async def test_those_who_ask_together_share_one_check() -> None:
+async def test_those_who_ask_together_share_one_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "CACHE_SECONDS", 60)
     calls = 0
 
     async def check() -> None:

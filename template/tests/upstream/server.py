@@ -47,7 +47,7 @@ class Upstream:
             server.close()
             for task in upstream.tasks:
                 task.cancel()
-            await asyncio.wait_for(server.wait_closed(), 1)
+            await asyncio.wait_for(server.wait_closed(), 30)
 
     @property
     def url(self) -> str:

@@ -221,9 +221,10 @@ async def test_slow_paths_are_answered_before_the_request_runs_out_of_time(
     monkeypatch: pytest.MonkeyPatch, make_client: MakeClient, upstream: Upstream
 ) -> None:
     assert 0 < service.BUDGET_SHARE < 1
-    monkeypatch.setattr(service, "BUDGET_SHARE", 0.1)
-    async with make_client(upstream_url=upstream.url, request_timeout=2) as client:
-        results = await fetch(client, "/silent", "/stalling", "/trickling", "/json")
+    async with make_client(upstream_url=upstream.url, request_timeout=20) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "BUDGET_SHARE", 0.1)
+            results = await fetch(client, "/silent", "/stalling", "/trickling", "/json")
 
         assert [result["error"] for result in results] == ["timeout", "timeout", "timeout", None]
         assert [result["status"] for result in results] == [None, 200, 200, 200]
@@ -234,9 +235,10 @@ async def test_waiting_for_a_permit_ends_with_the_time_of_the_request(
     monkeypatch: pytest.MonkeyPatch, make_client: MakeClient, upstream: Upstream
 ) -> None:
     monkeypatch.setattr(client_module, "MAX_CONCURRENCY", 1)
-    monkeypatch.setattr(service, "BUDGET_SHARE", 0.1)
-    async with make_client(upstream_url=upstream.url, request_timeout=2) as client:
-        results = await fetch(client, "/silent", "/json")
+    async with make_client(upstream_url=upstream.url, request_timeout=20) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(service, "BUDGET_SHARE", 0.1)
+            results = await fetch(client, "/silent", "/json")
 
         assert [result["error"] for result in results] == ["timeout", "timeout"]
         assert len(upstream.received) == 1
