@@ -67,6 +67,10 @@ def test_the_middleware_is_in_order(settings: Settings) -> None:
 async def test_a_request_is_logged_with_its_id(
     client: httpx2.AsyncClient, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    # What was logged before this is of other tests.
+    OUTPUT.drain()
+    capfd.readouterr()
+
     await client.get("/gizmos?secret=1", headers={"X-Request-ID": "find-me"})
     OUTPUT.drain()
 

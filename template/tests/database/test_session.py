@@ -84,11 +84,14 @@ async def test_a_commit_that_was_begun_is_awaited(state: State) -> None:
             await session.flush()
 
     event.listen(database.write_engine.sync_engine, "commit", commit_slowly)
-    writing = asyncio.create_task(write())
-    await begun.wait()
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
+    try:
+        writing = asyncio.create_task(write())
+        await begun.wait()
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    finally:
+        event.remove(database.write_engine.sync_engine, "commit", commit_slowly)
 
     assert await names(state) == [GIZMO["name"]]
     assert database.write_gate.free == state["settings"].database_pool_size
