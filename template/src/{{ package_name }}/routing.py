@@ -12,6 +12,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from .operations import PlainOperation
+
 NO_PARAMETERS = QueryParams()
 
 
@@ -63,12 +65,13 @@ class Route(APIRoute):
     """A path operation without layers of its own, which take a twentieth of the time of a read.
 
     The framework looks out for errors around each route and around all of them, and runs a route on
-    two levels, of which one serves routers within routers.
+    two levels, of which one serves routers within routers. What is plain is run without it.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - those of the base
         super().__init__(path, endpoint, **options)
         self._respond = self.get_route_handler()
+        self._plain = PlainOperation.of(self)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request whose path matches."""
@@ -78,7 +81,15 @@ class Route(APIRoute):
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = ServiceRequest(scope, receive, send)
         has_begun = has_ended = False
+        # Telemetry is told of each step by the framework.
+        plain = self._plain if "fastapi.telemetry" not in scope else None
         try:
+            if plain is not None:
+                answer = await plain.respond(request)
+                if answer is not None:
+                    has_begun = True
+                    await answer(scope, receive, send)
+                    return
             # The dependencies with an exit, by their scope; the framework looks for them there.
             async with AsyncExitStack() as scope["fastapi_inner_astack"]:
                 async with AsyncExitStack() as scope["fastapi_function_astack"]:

@@ -1,0 +1,349 @@
+from collections.abc import AsyncIterator
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import httpx2
+import pytest
+from fastapi import (
+    APIRouter,
+    BackgroundTasks,
+    Body,
+    Depends,
+    FastAPI,
+    Header,
+    HTTPException,
+    Query,
+    Request,
+)
+from fastapi.exceptions import ResponseValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from {{ package_name }}.main import register
+from {{ package_name }}.operations import PlainOperation
+
+
+class Color(StrEnum):
+    RED = "red"
+
+
+class Item(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=5, alias="itemName")
+    price: float = 0
+
+
+class Answer(BaseModel):
+    id: UUID | None = None
+    limit: int = 0
+    color: Color | None = None
+    kind: str | None = None
+    item: Item | None = None
+
+
+plain = APIRouter()
+
+
+@plain.get("/items/{item_id}")
+async def read(
+    item_id: UUID,
+    limit: Annotated[int, Query(ge=1, le=9, alias="max")] = 5,
+    color: Color | None = None,
+    kind: Literal["a", "b"] = "a",
+) -> Answer:
+    return Answer(id=item_id, limit=limit, color=color, kind=kind)
+
+
+@plain.get("/required")
+async def require(limit: int) -> Answer:
+    return Answer(limit=limit)
+
+
+@plain.get("/paths/{rest:path}")
+async def read_path(rest: str) -> Answer:
+    return Answer(kind=rest)
+
+
+@plain.post("/items", status_code=201)
+async def create(data: Item, request: Request, limit: int = 5) -> Answer:
+    return Answer(limit=limit, item=data, kind=request.method)
+
+
+@plain.put("/maybe")
+async def replace(data: Annotated[Item, Body()] = Item(itemName="none")) -> Answer:  # noqa: B008 - as an owner may write it
+    return Answer(item=data)
+
+
+@plain.get("/response", response_model=Answer)
+async def respond() -> Response:
+    return PlainTextResponse("own", status_code=202)
+
+
+@plain.get("/dictionary", response_model=Answer)
+async def answer_dictionary() -> dict[str, object]:
+    return {"limit": "7", "unknown": 1}
+
+
+@plain.get("/wrong", response_model=Answer)
+async def answer_wrongly() -> dict[str, object]:
+    return {"limit": "many"}
+
+
+class Filters(BaseModel):
+    limit: int = 5
+
+
+async def two() -> int:
+    return 2
+
+
+other = APIRouter()
+
+
+@other.get("/dependency")
+async def depend(limit: Annotated[int, Depends(two)]) -> Answer:
+    return Answer(limit=limit)
+
+
+@other.get("/dependencies", dependencies=[Depends(two)])
+async def depend_silently() -> Answer:
+    return Answer()
+
+
+@other.get("/header")
+async def read_header(x_limit: Annotated[int, Header()]) -> Answer:
+    return Answer(limit=x_limit)
+
+
+@other.get("/several")
+async def read_several(limits: Annotated[list[int], Query()]) -> Answer:
+    return Answer(limit=sum(limits))
+
+
+@other.get("/model")
+async def read_model(filters: Annotated[Filters, Query()]) -> Answer:
+    return Answer(limit=filters.limit)
+
+
+@other.get("/validated")
+async def read_validated(limit: Annotated[int, Query(validate_default=True, ge=9)] = 1) -> Answer:
+    return Answer(limit=limit)
+
+
+@other.get("/factory")
+async def read_made(limit: Annotated[int, Query(default_factory=lambda: 3)]) -> Answer:
+    return Answer(limit=limit)
+
+
+@other.get("/tasks")
+async def run_later(tasks: BackgroundTasks) -> Answer:
+    tasks.add_task(two)
+    return Answer()
+
+
+@other.get("/headers")
+async def set_header(response: Response) -> Answer:
+    response.headers["X-Own"] = "1"
+    return Answer()
+
+
+@other.post("/embedded")
+async def create_embedded(data: Annotated[Item, Body(embed=True)]) -> Answer:
+    return Answer(item=data)
+
+
+@other.post("/two")
+async def create_two(data: Item, more: Item) -> Answer:
+    return Answer(item=data, kind=more.name)
+
+
+@other.post("/optional")
+async def create_perhaps(data: Item | None = None) -> Answer:
+    return Answer(item=data)
+
+
+@other.post("/list")
+async def create_list(data: list[Item]) -> Answer:
+    return Answer(limit=len(data))
+
+
+@other.get("/sync")
+def read_in_thread(limit: int = 5) -> Answer:
+    return Answer(limit=limit)
+
+
+@other.get("/set", response_model_exclude_unset=True)
+async def answer_what_is_set() -> Answer:
+    return Answer(limit=1)
+
+
+@other.get("/text", response_class=PlainTextResponse)
+async def answer_text() -> str:
+    return "text"
+
+
+@other.get("/bare")
+async def answer_bare():  # type: ignore[no-untyped-def]  # noqa: ANN201 - as an owner may write it
+    return {"limit": 1}
+
+
+@other.delete("/nothing", status_code=204)
+async def delete() -> None:
+    pass
+
+
+def routes_of(router: APIRouter) -> list[APIRoute]:
+    return [route for route in router.routes if isinstance(route, APIRoute)]
+
+
+def path_of(route: APIRoute) -> str:
+    return route.path
+
+
+@pytest.fixture
+async def clients() -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
+    """Give one of our routes, and one of the framework's."""
+    ours, theirs = FastAPI(), FastAPI()
+    for router in (plain, other):
+        register(ours, router)
+        theirs.include_router(router)
+    async with client_of(ours) as own, client_of(theirs) as usual:
+        yield own, usual
+
+
+def client_of(app: ASGIApp) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
+
+
+@pytest.mark.parametrize("route", routes_of(plain), ids=path_of)
+def test_a_plain_operation_is_one(route: APIRoute) -> None:
+    assert PlainOperation.of(route) is not None
+
+
+@pytest.mark.parametrize("route", routes_of(other), ids=path_of)
+def test_what_needs_more_is_none(route: APIRoute) -> None:
+    assert PlainOperation.of(route) is None
+
+
+ID = "/items/0b6f7c51-8c6a-4a69-9a49-4f9c6d9b7a11"
+JSON = {"content-type": "application/json"}
+
+REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", ID, {}),
+    ("GET", f"{ID}?max=7&color=red&kind=b", {}),
+    ("GET", f"{ID}?max=1&max=2&unknown=1", {}),
+    ("GET", f"{ID}?max=0", {}),
+    ("GET", f"{ID}?max=&color=blue", {}),
+    ("GET", "/items/7?kind=c", {}),
+    ("GET", "/required", {}),
+    ("GET", "/required?limit=3", {}),
+    ("GET", "/paths/a/b%20c", {}),
+    ("POST", "/items", {"json": {"itemName": "a", "price": 2}}),
+    ("POST", "/items?limit=x", {"json": {"itemName": "a"}}),
+    ("POST", "/items", {"json": {"itemName": "too long", "other": 1}}),
+    ("POST", "/items", {"json": [1]}),
+    ("POST", "/items", {"headers": JSON, "content": b"null"}),
+    ("POST", "/items", {"headers": JSON}),
+    ("POST", "/items", {"headers": JSON, "content": b"{"}),
+    ("POST", "/items", {"headers": JSON, "content": b"\xff"}),
+    ("POST", "/items", {"content": b'{"itemName": "a"}'}),
+    ("POST", "/items", {"headers": {"content-type": "text/plain"}, "content": b"{}"}),
+    *[
+        ("POST", "/items", {"headers": {"content-type": media}, "content": b'{"itemName": "a"}'})
+        for media in ("application/json; charset=utf-8", "application/x+json", "APPLICATION/JSON ;")
+    ],
+    ("POST", "/optional", {}),
+    ("POST", "/optional", {"json": {"itemName": "a"}}),
+    ("PUT", "/maybe", {}),
+    ("PUT", "/maybe", {"json": {"itemName": "a"}}),
+    ("GET", "/response", {}),
+    ("GET", "/dictionary", {}),
+    ("GET", "/dependency", {}),
+    ("GET", "/dependencies", {}),
+    ("GET", "/header", {"headers": {"x-limit": "4"}}),
+    ("GET", "/several?limits=1&limits=2", {}),
+    ("GET", "/model?limit=4", {}),
+    ("GET", "/validated", {}),
+    ("GET", "/factory", {}),
+    ("GET", "/tasks", {}),
+    ("GET", "/headers", {}),
+    ("POST", "/embedded", {"json": {"data": {"itemName": "a"}}}),
+    ("POST", "/two", {"json": {"data": {"itemName": "a"}, "more": {"itemName": "b"}}}),
+    ("POST", "/list", {"json": [{"itemName": "a"}]}),
+    ("GET", "/sync?limit=2", {}),
+    ("GET", "/text", {}),
+    ("GET", "/bare", {}),
+    ("DELETE", "/nothing", {}),
+    ("PATCH", "/items", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "options"), REQUESTS)
+async def test_answers_are_those_of_the_framework(
+    clients: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
+    method: str,
+    path: str,
+    options: dict[str, Any],
+) -> None:
+    own, usual = [await client.request(method, path, **options) for client in clients]
+
+    assert (own.status_code, own.content) == (usual.status_code, usual.content)
+    assert own.headers.multi_items() == usual.headers.multi_items()
+
+
+async def test_a_wrong_result_is_told_with_its_endpoint(
+    clients: tuple[httpx2.AsyncClient, httpx2.AsyncClient],
+) -> None:
+    errors = []
+    for client in clients:
+        with pytest.raises(ResponseValidationError) as caught:
+            await client.get("/wrong")
+        errors.append(str(caught.value))
+
+    own, usual = errors
+    assert "in answer_wrongly" in own
+    assert own == usual
+
+
+async def test_a_body_that_is_too_large_is_not_read_on() -> None:
+    reads: list[str] = []
+    app = FastAPI()
+    register(app, plain)
+
+    async def bounded(scope: Scope, _receive: Receive, send: Send) -> None:
+        async def receive() -> Message:
+            reads.append(scope["path"])
+            raise HTTPException(413)
+
+        await app(scope, receive, send)
+
+    async with client_of(bounded) as client:
+        response = await client.post("/items", json={"itemName": "a"})
+
+    assert (response.status_code, reads) == (413, ["/items"])
+
+
+async def test_the_framework_runs_what_telemetry_is_told_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    steps: list[str] = []
+
+    async def respond(_self: PlainOperation, _request: Request) -> None:
+        steps.append("plain")
+
+    monkeypatch.setattr(PlainOperation, "respond", respond)
+    app = FastAPI()
+    register(app, plain)
+
+    async def observed(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "fastapi.telemetry": None}, receive, send)
+
+    for each in (app, observed):
+        async with client_of(each) as client:
+            await client.get("/required?limit=1")
+
+    assert steps == ["plain"]
