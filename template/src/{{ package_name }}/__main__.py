@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 import structlog
@@ -19,6 +21,9 @@ from .settings import Settings, load_settings
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
+
+ACCEPTED_AT_ONCE = 8
+"""New connections that a worker accepts in one turn of its event loop."""
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of common proxies, or they would send requests on a closing connection."""
@@ -96,10 +101,11 @@ def serve(settings: Settings, listener: socket.socket) -> None:
         timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
     )
     log.info("listening", host=settings.host, port=listener.getsockname()[1])
-    if settings.workers == 1:
-        uvicorn.Server(config).run([listener])
-    else:
-        supervise(config, listener)
+    with duplicated(listener) as listeners:
+        if settings.workers == 1:
+            uvicorn.Server(config).run(listeners)
+        else:
+            supervise(config, listeners)
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:
@@ -122,7 +128,20 @@ def listen(settings: Settings) -> socket.socket:
         raise SystemExit(message) from None
 
 
-def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
+@contextmanager
+def duplicated(listener: socket.socket) -> Iterator[list[socket.socket]]:
+    """Provide the listener and duplicates of it, and close them.
+
+    uvloop accepts one connection of a listener in a turn, and serves all requests that have come
+    before the next one: a burst of new connections would wait for as many turns. With more than a
+    few duplicates one worker could take the whole burst.
+    """
+    with ExitStack() as stack:
+        duplicates = [listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1)]
+        yield [stack.enter_context(each) for each in (listener, *duplicates)]
+
+
+def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     """Run several workers and replace those that die.
 
     Raises:
@@ -130,7 +149,7 @@ def supervise(config: uvicorn.Config, listener: socket.socket) -> None:
     """
     # A fault in the code ends the start here, and not each worker that is started in turn.
     config.load_app()
-    supervisor = Supervisor(config, [listener])
+    supervisor = Supervisor(config, listeners)
     supervisor.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
         sys.exit(STARTUP_FAILURE)

@@ -6,19 +6,20 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from {{ package_name }} import __main__ as entry_point
-from {{ package_name }}.__main__ import Supervisor
+from {{ package_name }}.__main__ import ACCEPTED_AT_ONCE, Supervisor, duplicated
 from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
@@ -128,6 +129,35 @@ def test_a_taken_port_stops_the_start_with_one_line(settings: Settings) -> None:
             entry_point.listen(settings.model_copy(update={"port": port}))
 
     assert "\n" not in str(stop.value)
+
+
+def test_a_burst_of_connections_is_accepted_in_few_turns() -> None:
+    accepted: list[asyncio.BaseTransport] = []
+
+    class Protocol(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted.append(transport)
+
+    async def accept(listeners: list[socket.socket]) -> int:
+        turns = 0
+        address = listeners[0].getsockname()
+        with ExitStack() as stack:
+            for listener in listeners:
+                server = await asyncio.get_running_loop().create_server(Protocol, sock=listener)
+                stack.callback(server.close)
+            for _ in range(2 * ACCEPTED_AT_ONCE):
+                stack.enter_context(socket.create_connection(address, timeout=30))
+            async with asyncio.timeout(30):
+                while len(accepted) < 2 * ACCEPTED_AT_ONCE:
+                    await asyncio.sleep(0)
+                    turns += 1
+        return turns
+
+    with duplicated(socket.create_server(("127.0.0.1", 0))) as listeners:
+        turns = uvloop.run(accept(listeners))
+
+    assert turns < ACCEPTED_AT_ONCE
+    assert [listener.fileno() for listener in listeners] == [-1] * ACCEPTED_AT_ONCE
 
 
 def test_workers_that_cannot_start_are_not_started_for_ever(
