@@ -18,7 +18,7 @@ from fastapi import (
 )
 from fastapi.exceptions import ResponseValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,6 +35,17 @@ class Item(BaseModel):
 
     name: str = Field(max_length=5, alias="itemName")
     price: float = 0
+
+
+class Moved(BaseModel):
+    name: str
+    count: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def move(cls, data: dict[str, Any]) -> dict[str, Any]:
+        data["name"] = data.pop("title")
+        return data
 
 
 class Answer(BaseModel):
@@ -73,6 +84,11 @@ async def create(data: Item, request: Request, limit: int = 5) -> Answer:
     return Answer(limit=limit, item=data, kind=request.method)
 
 
+@plain.post("/moved")
+async def create_moved(data: Moved) -> Answer:
+    return Answer(kind=data.name, limit=data.count)
+
+
 @plain.put("/maybe")
 async def replace(data: Annotated[Item, Body()] = Item(itemName="none")) -> Answer:  # noqa: B008 - as an owner may write it
     return Answer(item=data)
@@ -88,9 +104,9 @@ async def answer_dictionary() -> dict[str, object]:
     return {"limit": "7", "unknown": 1}
 
 
-@plain.get("/wrong", response_model=Answer)
-async def answer_wrongly() -> dict[str, object]:
-    return {"limit": "many"}
+@plain.get("/wrong/{rest:path}", response_model=Answer)
+async def answer_wrongly(rest: str) -> dict[str, object]:
+    return {"limit": rest}
 
 
 class Filters(BaseModel):
@@ -139,6 +155,13 @@ async def read_made(limit: Annotated[int, Query(default_factory=lambda: 3)]) -> 
     return Answer(limit=limit)
 
 
+@other.get("/aliases")
+async def read_by_any_name(
+    limit: Annotated[int, Query(validation_alias=AliasChoices("limit", "max"))],
+) -> Answer:
+    return Answer(limit=limit)
+
+
 @other.get("/tasks")
 async def run_later(tasks: BackgroundTasks) -> Answer:
     tasks.add_task(two)
@@ -181,6 +204,11 @@ async def answer_what_is_set() -> Answer:
     return Answer(limit=1)
 
 
+@other.get("/excluded", response_model_exclude={"limit"})
+async def answer_without_limit() -> Answer:
+    return Answer(limit=1)
+
+
 @other.get("/text", response_class=PlainTextResponse)
 async def answer_text() -> str:
     return "text"
@@ -216,7 +244,8 @@ async def clients() -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClien
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test")
+    transport = httpx2.ASGITransport(app, root_path="/api")
+    return httpx2.AsyncClient(transport=transport, base_url="http://test/api")
 
 
 @pytest.mark.parametrize("route", routes_of(plain), ids=path_of)
@@ -256,6 +285,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", "/items", {"headers": {"content-type": media}, "content": b'{"itemName": "a"}'})
         for media in ("application/json; charset=utf-8", "application/x+json", "APPLICATION/JSON ;")
     ],
+    ("POST", "/moved", {"json": {"title": "a", "count": 1}}),
+    ("POST", "/moved", {"json": {"title": "a", "count": "many"}}),
     ("POST", "/optional", {}),
     ("POST", "/optional", {"json": {"itemName": "a"}}),
     ("PUT", "/maybe", {}),
@@ -269,12 +300,15 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/model?limit=4", {}),
     ("GET", "/validated", {}),
     ("GET", "/factory", {}),
+    ("GET", "/aliases?max=4", {}),
     ("GET", "/tasks", {}),
     ("GET", "/headers", {}),
     ("POST", "/embedded", {"json": {"data": {"itemName": "a"}}}),
     ("POST", "/two", {"json": {"data": {"itemName": "a"}, "more": {"itemName": "b"}}}),
     ("POST", "/list", {"json": [{"itemName": "a"}]}),
     ("GET", "/sync?limit=2", {}),
+    ("GET", "/set", {}),
+    ("GET", "/excluded", {}),
     ("GET", "/text", {}),
     ("GET", "/bare", {}),
     ("DELETE", "/nothing", {}),
@@ -301,7 +335,7 @@ async def test_a_wrong_result_is_told_with_its_endpoint(
     errors = []
     for client in clients:
         with pytest.raises(ResponseValidationError) as caught:
-            await client.get("/wrong")
+            await client.get("/wrong/number")
         errors.append(str(caught.value))
 
     own, usual = errors
@@ -316,7 +350,7 @@ async def test_a_body_that_is_too_large_is_not_read_on() -> None:
 
     async def bounded(scope: Scope, _receive: Receive, send: Send) -> None:
         async def receive() -> Message:
-            reads.append(scope["path"])
+            reads.append(scope["method"])
             raise HTTPException(413)
 
         await app(scope, receive, send)
@@ -324,7 +358,7 @@ async def test_a_body_that_is_too_large_is_not_read_on() -> None:
     async with client_of(bounded) as client:
         response = await client.post("/items", json={"itemName": "a"})
 
-    assert (response.status_code, reads) == (413, ["/items"])
+    assert (response.status_code, reads) == (413, ["POST"])
 
 
 async def test_the_framework_runs_what_telemetry_is_told_of(

@@ -150,6 +150,15 @@ async def test_a_body_without_its_end_is_none() -> None:
         await request.body()
 
 
+async def test_a_body_that_broke_off_is_not_read_on() -> None:
+    request = request_of(PIECES[0], {"type": "http.disconnect"}, PIECES[2])
+    with pytest.raises(ClientDisconnect):
+        await request.body()
+
+    with pytest.raises(RuntimeError, match="consumed"):
+        await request.body()
+
+
 async def test_a_body_is_read_once() -> None:
     request = request_of(*PIECES)
     async for _ in request.stream():

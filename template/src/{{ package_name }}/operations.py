@@ -3,15 +3,23 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from http import HTTPStatus
 from inspect import iscoroutinefunction, signature
 from typing import Any, Self, cast
 
 from fastapi import Request
-from fastapi._compat import ModelField, field_annotation_is_scalar, lenient_issubclass
+from fastapi._compat import (
+    ModelField,
+    field_annotation_is_scalar,
+    get_missing_field_error,
+    lenient_issubclass,
+)
 from fastapi.datastructures import DefaultPlaceholder
-from fastapi.exceptions import EndpointContext, ResponseValidationError
-from fastapi.params import Body
+from fastapi.exceptions import (
+    EndpointContext,
+    RequestValidationError,
+    ResponseValidationError,
+)
+from fastapi.params import Body, Param
 from fastapi.routing import APIRoute, _extract_endpoint_context
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import BaseModel
@@ -30,8 +38,7 @@ class PlainOperation:
     The framework finds out anew for each request what the endpoint takes, from where, and what to
     do with the result, which is a sixth to a third of the time of a read. Here that is known
     before, for endpoints that take single values of the path and the query, a model as the body,
-    and the request. A request that is not as it should be is left to the framework, which says what
-    is wrong with it.
+    and the request. A body that is no JSON object is left to the framework.
     """
 
     def __init__(self, route: APIRoute) -> None:
@@ -43,7 +50,7 @@ class PlainOperation:
         self._body = dependant.body_params[0] if dependant.body_params else None
         self._request_name = dependant.request_param_name
         self._result = cast(ModelField, route.response_field)
-        self._status_code = route.status_code or HTTPStatus.OK
+        self._status_code = route.status_code or 200
 
     @classmethod
     def of(cls, route: APIRoute) -> Self | None:
@@ -51,27 +58,35 @@ class PlainOperation:
         return cls(route) if _is_plain(route) else None
 
     async def respond(self, request: Request) -> Response | None:
-        """Answer a request, or return None if it is not as it should be.
+        """Answer a request, or return None if its body is no JSON object.
 
         Raises:
-            HTTPException: the body is too large.
+            RequestValidationError: the request is not what the endpoint takes.
             ResponseValidationError: the endpoint returned what its response model is not.
+            HTTPException: the body is too large.
         """
-        try:
-            values = await self._take(request)
-        except _Unfit:
-            return None
-        result = await self._endpoint(**values)
+        body = None
+        if self._body is not None:
+            body = await _object_of(request)
+            if body is None:
+                return None
+        result = await self._endpoint(**self._take(request, body))
         return result if isinstance(result, Response) else self._serialize(result, request)
 
-    async def _take(self, request: Request) -> dict[str, Any]:
-        values = {each.name: each.take(request.path_params[each.alias]) for each in self._path}
+    def _take(self, request: Request, body: dict[str, Any] | None) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        errors: list[Any] = []
+        for each in self._path:
+            values[each.name] = each.take(request.path_params.get(each.alias), errors)
         if self._query:
             query = request.query_params
             for each in self._query:
-                values[each.name] = each.take(query.get(each.alias))
+                values[each.name] = each.take(query.get(each.alias), errors)
         if self._body is not None:
-            values[self._body.name] = _validated(self._body, await _json_of(request))
+            values[self._body.name], wrong = self._body.validate(body, loc=("body",))
+            errors += wrong
+        if errors:
+            raise RequestValidationError(errors, body=body, endpoint_ctx=self._context(request))
         if self._request_name is not None:
             values[self._request_name] = request
         return values
@@ -79,17 +94,17 @@ class PlainOperation:
     def _serialize(self, result: object, request: Request) -> Response:
         value, errors = self._result.validate(result, loc=("response",))
         if errors:
-            context: EndpointContext = {
-                **_extract_endpoint_context(self._route.endpoint),
-                "path": f"{request.method} {self._route.path}",
-            }
+            context = self._context(request)
             raise ResponseValidationError(errors, body=result, endpoint_ctx=context)
         content = self._result.serialize_json(value)
         return Response(content, status_code=self._status_code, media_type=JSON)
 
-
-class _Unfit(Exception):  # noqa: N818 - the framework says whether it is an error
-    """A request that the framework has to look at."""
+    def _context(self, request: Request) -> EndpointContext:
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        return {
+            **_extract_endpoint_context(self._route.endpoint),
+            "path": f"{request.method} {root_path}{self._route.dependant.path}",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +114,29 @@ class _Value:
     field: ModelField
     name: str
     alias: str
+    location: tuple[str, str]
     is_required: bool
     default: Any
 
     @classmethod
     def of(cls, field: ModelField) -> Self:
+        info = cast(Param, field.field_info)
         return cls(
             field=field,
             name=field.name,
             alias=field.alias,
-            is_required=field.field_info.is_required(),
-            default=field.field_info.default,
+            location=(info.in_.value, field.alias),
+            is_required=info.is_required(),
+            default=info.default,
         )
 
-    def take(self, text: str | None) -> Any:  # noqa: ANN401 - what the endpoint declares
+    def take(self, text: str | None, errors: list[Any]) -> Any:  # noqa: ANN401 - what the endpoint declares
         if text is not None:
-            return _validated(self.field, text)
+            value, wrong = self.field.validate(text, loc=self.location)
+            errors += wrong
+            return value
         if self.is_required:
-            raise _Unfit
+            errors.append(get_missing_field_error(loc=self.location))
         return self.default
 
 
@@ -140,7 +160,7 @@ def _is_single(field: ModelField) -> bool:
     info = field.field_info
     return (
         field_annotation_is_scalar(info.annotation)
-        and info.validation_alias in {None, field.alias}
+        and (info.validation_alias is None or info.validation_alias == field.alias)
         and info.default_factory is None
         and not info.validate_default
         and (info.is_required() or isinstance(info.default, UNCHANGING))
@@ -162,34 +182,23 @@ def _has_plain_result(route: APIRoute) -> bool:
         route.response_field is not None
         and isinstance(route.response_class, DefaultPlaceholder)
         and is_body_allowed_for_status_code(route.status_code)
+        and route.response_model_include is None
+        and route.response_model_exclude is None
         and route.response_model_by_alias
-        and not (
-            route.response_model_include
-            or route.response_model_exclude
-            or route.response_model_exclude_unset
-            or route.response_model_exclude_defaults
-            or route.response_model_exclude_none
-        )
+        and not route.response_model_exclude_unset
+        and not route.response_model_exclude_defaults
+        and not route.response_model_exclude_none
     )
 
 
-async def _json_of(request: Request) -> dict[str, Any]:
+async def _object_of(request: Request) -> dict[str, Any] | None:
     media_type, _, _ = request.headers.get("content-type", "").partition(";")
     if media_type != JSON:
-        raise _Unfit
+        return None
     try:
         value = await request.json()
     except HTTPException:
         raise
-    except Exception as error:
-        raise _Unfit from error
-    if not isinstance(value, dict):
-        raise _Unfit
-    return value
-
-
-def _validated(field: ModelField, value: object) -> Any:  # noqa: ANN401 - what the endpoint declares
-    value, errors = field.validate(value)
-    if errors:
-        raise _Unfit
-    return value
+    except Exception:  # noqa: BLE001 - the framework says what is wrong
+        return None
+    return value if isinstance(value, dict) else None

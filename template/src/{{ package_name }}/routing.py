@@ -33,6 +33,8 @@ class ServiceRequest(Request):
         """
         if hasattr(self, "_body") or self._stream_consumed:
             return await super().body()
+        # Whoever asks again after an error would get the rest.
+        self._stream_consumed = True
         parts: list[bytes] = []
         more = True
         while more:
@@ -42,7 +44,6 @@ class ServiceRequest(Request):
                 raise ClientDisconnect
             parts.append(message.get("body", b""))
             more = message.get("more_body", False)
-        self._stream_consumed = True
         self._body = b"".join(parts)
         return self._body
 
