@@ -16,7 +16,7 @@ from fastapi import (
     Query,
     Request,
 )
-from fastapi.exceptions import ResponseValidationError
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.routing import APIRoute
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import PlainTextResponse, Response
@@ -199,14 +199,20 @@ def read_in_thread(limit: int = 5) -> Answer:
     return Answer(limit=limit)
 
 
-@other.get("/set", response_model_exclude_unset=True)
-async def answer_what_is_set() -> Answer:
-    return Answer(limit=1)
+@other.get("/include", response_model_include={"limit"})
+@other.get("/include-nothing", response_model_include=set())
+@other.get("/exclude", response_model_exclude={"limit"})
+@other.get("/exclude-unset", response_model_exclude_unset=True)
+@other.get("/exclude-defaults", response_model_exclude_defaults=True)
+@other.get("/exclude-none", response_model_exclude_none=True)
+@other.get("/by-name", response_model_by_alias=False)
+async def answer_in_part() -> Answer:
+    return Answer(limit=1, item=Item(itemName="a"))
 
 
-@other.get("/excluded", response_model_exclude={"limit"})
-async def answer_without_limit() -> Answer:
-    return Answer(limit=1)
+@other.get("/class", response_class=PlainTextResponse, response_model=None)
+async def answer_text_without_model() -> str:
+    return "text"
 
 
 @other.get("/text", response_class=PlainTextResponse)
@@ -224,6 +230,45 @@ async def delete() -> None:
     pass
 
 
+lax = APIRouter(strict_content_type=False)
+
+
+@lax.post("/any-type")
+async def take_any_type(data: Item) -> Answer:
+    return Answer(item=data)
+
+
+documented = APIRouter()
+
+
+@documented.get(
+    "/told",
+    summary="Sum",
+    description="Text",
+    response_description="Done",
+    deprecated=True,
+    openapi_extra={"x-own": 1},
+    callbacks=plain.routes,
+)
+async def tell() -> Answer:
+    """Leave this out."""
+    return Answer()
+
+
+@documented.get("/hidden", include_in_schema=False)
+async def hide() -> Answer:
+    return Answer()
+
+
+def test_what_a_route_says_is_documented() -> None:
+    ours = FastAPI()
+    theirs = FastAPI(generate_unique_id_function=lambda route: route.name)
+    register(ours, documented)
+    theirs.include_router(documented)
+
+    assert ours.openapi() == theirs.openapi()
+
+
 def routes_of(router: APIRouter) -> list[APIRoute]:
     return [route for route in router.routes if isinstance(route, APIRoute)]
 
@@ -235,12 +280,18 @@ def path_of(route: APIRoute) -> str:
 @pytest.fixture
 async def clients() -> AsyncIterator[tuple[httpx2.AsyncClient, httpx2.AsyncClient]]:
     """Give one of our routes, and one of the framework's."""
-    ours, theirs = FastAPI(), FastAPI()
-    for router in (plain, other):
+    handlers: dict[int | type[Exception], Any] = {RequestValidationError: tell_error}
+    ours, theirs = FastAPI(exception_handlers=handlers), FastAPI(exception_handlers=handlers)
+    for router in (plain, other, lax):
         register(ours, router)
         theirs.include_router(router)
     async with client_of(ours) as own, client_of(theirs) as usual:
         yield own, usual
+
+
+async def tell_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return PlainTextResponse(repr((error.errors(), error.body, str(error))), status_code=422)
 
 
 def client_of(app: ASGIApp) -> httpx2.AsyncClient:
@@ -307,8 +358,11 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/two", {"json": {"data": {"itemName": "a"}, "more": {"itemName": "b"}}}),
     ("POST", "/list", {"json": [{"itemName": "a"}]}),
     ("GET", "/sync?limit=2", {}),
-    ("GET", "/set", {}),
-    ("GET", "/excluded", {}),
+    *[("GET", f"/include{rest}", {}) for rest in ("", "-nothing")],
+    *[("GET", f"/exclude{rest}", {}) for rest in ("", "-unset", "-defaults", "-none")],
+    ("GET", "/by-name", {}),
+    ("GET", "/class", {}),
+    ("POST", "/any-type", {"content": b'{"itemName": "a"}'}),
     ("GET", "/text", {}),
     ("GET", "/bare", {}),
     ("DELETE", "/nothing", {}),

@@ -48,7 +48,7 @@ class Supervisor(Multiprocess):
         self.at_once = True
 
     def terminate_all(self) -> None:
-        """Tell the workers to leave, and close the listener that they inherited."""
+        """Tell the workers to leave, and close the listeners that they inherited."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._insist())
         super().terminate_all()
@@ -137,8 +137,9 @@ def duplicated(listener: socket.socket) -> Iterator[list[socket.socket]]:
     few duplicates one worker could take the whole burst.
     """
     with ExitStack() as stack:
-        duplicates = [listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1)]
-        yield [stack.enter_context(each) for each in (listener, *duplicates)]
+        stack.enter_context(listener)
+        duplicates = range(ACCEPTED_AT_ONCE - 1)
+        yield [listener, *(stack.enter_context(listener.dup()) for _ in duplicates)]
 
 
 def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:

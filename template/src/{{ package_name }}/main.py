@@ -164,8 +164,7 @@ def register(app: FastAPI, router: APIRouter) -> None:
     """Add the routes of a router to the application itself.
 
     ``include_router`` keeps the router as a level of its own, which is matched anew for every
-    request and costs more than most queries. The options here are those that a route of this
-    service may set.
+    request and costs more than most queries.
     """
     for route in router.routes:
         if not isinstance(route, APIRoute):
@@ -191,10 +190,19 @@ def register(app: FastAPI, router: APIRouter) -> None:
             response_model_exclude_unset=route.response_model_exclude_unset,
             response_model_exclude_defaults=route.response_model_exclude_defaults,
             response_model_exclude_none=route.response_model_exclude_none,
+            response_description=route.response_description,
             responses=route.responses,
             # {% if orjson %}
-            response_class=route.response_class if route.response_model else OrjsonResponse,
+            response_class=route.response_class
+            if route.response_model or isinstance(route.response_class, type)
+            else OrjsonResponse,
+            # {% else %}
+            response_class=route.response_class,
             # {% endif %}
+            callbacks=route.callbacks,
+            openapi_extra=route.openapi_extra,
+            strict_content_type=route.strict_content_type,
+            form_limits=route.form_limits,
             max_body_size=route.max_body_size,
             route_class_override=Route,
         )

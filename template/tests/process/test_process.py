@@ -13,7 +13,6 @@ from unittest.mock import Mock
 
 import pytest
 import uvicorn
-import uvloop
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS
@@ -153,10 +152,17 @@ def test_a_burst_of_connections_is_accepted_in_few_turns() -> None:
                     turns += 1
         return turns
 
+    uvloop = pytest.importorskip("uvloop")
     with duplicated(socket.create_server(("127.0.0.1", 0))) as listeners:
         turns = uvloop.run(accept(listeners))
 
     assert turns < ACCEPTED_AT_ONCE
+
+
+def test_the_duplicates_of_a_listener_are_closed_with_it() -> None:
+    with duplicated(socket.create_server(("127.0.0.1", 0))) as listeners:
+        pass
+
     assert [listener.fileno() for listener in listeners] == [-1] * ACCEPTED_AT_ONCE
 
 
@@ -175,14 +181,14 @@ def test_workers_that_cannot_start_are_not_started_for_ever(
 
 @pytest.fixture
 def supervisor(_signals_restored: None) -> Iterator[Supervisor]:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield Supervisor(uvicorn.Config(FastAPI(), log_config=None), [listener])
+    with duplicated(socket.create_server(("127.0.0.1", 0))) as listeners:
+        yield Supervisor(uvicorn.Config(FastAPI(), log_config=None), listeners)
 
 
 def test_a_supervisor_listens_no_longer_than_its_workers(supervisor: Supervisor) -> None:
     supervisor.terminate_all()
 
-    assert [listener.fileno() for listener in supervisor.sockets] == [-1]
+    assert [listener.fileno() for listener in supervisor.sockets] == [-1] * ACCEPTED_AT_ONCE
 
 
 def test_ctrl_c_makes_a_supervisor_stop_its_workers_at_once(
