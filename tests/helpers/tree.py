@@ -51,6 +51,7 @@ COMMON = """
     src/{package}/migrations/env.py
     src/{package}/migrations/script.py.mako
     src/{package}/models.py
+    src/{package}/operations.py
     src/{package}/pagination.py
     src/{package}/problems.py
     src/{package}/protocol.py
@@ -95,6 +96,7 @@ COMMON = """
     tests/test_logs.py
     tests/test_main.py
     tests/test_middleware.py
+    tests/test_operations.py
     tests/test_pagination.py
     tests/test_patterns.py
     tests/test_problems.py
