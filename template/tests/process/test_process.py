@@ -18,7 +18,11 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from {{ package_name }} import __main__ as entry_point
-from {{ package_name }}.__main__ import ACCEPTED_AT_ONCE, Supervisor, duplicated
+from {{ package_name }}.__main__ import (
+    ACCEPTED_AT_ONCE,
+    Supervisor,
+    duplicated,
+)
 from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
