@@ -162,7 +162,6 @@ def _is_single(field: ModelField) -> bool:
     return (
         field_annotation_is_scalar(info.annotation)
         and (info.validation_alias is None or info.validation_alias == field.alias)
-        and info.default_factory is None
         and not info.validate_default
         and (info.is_required() or isinstance(info.default, UNCHANGING))
     )
