@@ -73,12 +73,10 @@ from {{ package_name }}.settings import Settings
 # {% if database_driver == "asyncpg" %}
 from tests.faults.network import Network
 # {% endif %}
-from tests.faults.pools import assert_all_returned, kill_idle_connection
+from tests.faults.pools import OWN_NUMBER, assert_all_returned, kill_idle_connection
 from tests.faults.statements import assert_none_runs, until_one_runs
 from tests.sample import LENGTH, Cog, Gizmo
 from tests.support import GIZMO, statements, tables
-
-OWN_NUMBER = text("SELECT pg_backend_pid()")
 # {% else %}
 from dataclasses import dataclass
 from datetime import UTC

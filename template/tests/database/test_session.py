@@ -37,13 +37,12 @@ from {{ package_name }}.problems import Conflict
 from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient
+# {% if database_driver == "asyncpg" %}
+from tests.faults.pools import OWN_NUMBER
+# {% endif %}
 from tests.sample import Gizmo
 from tests.support import GIZMO, assert_problem, create_gizmo
 
-# {% if database_driver == "asyncpg" %}
-OWN_NUMBER = text("SELECT pg_backend_pid()")
-
-# {% endif %}
 
 async def names(state: State) -> list[str]:
     async with state["database"].read() as session:
