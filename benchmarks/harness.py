@@ -10,10 +10,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from copier import run_copy
@@ -22,7 +23,9 @@ HERE = Path(__file__).parent
 CONNECTIONS = 64
 POOL_SIZE = 16
 WARM_UP_SECONDS = 1
-START_SECONDS = 60.0
+START_SECONDS = 300.0
+"""Valgrind needs most of it."""
+
 IDLE_SECONDS = 0.05
 SETTLE_SECONDS = 5.0
 
@@ -35,8 +38,23 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CASES = ("get", "list20", "list100", "nested20", "post")
 """The kinds of requests; those of load.lua and of answers.py."""
 
-SERVICES = ("ordinary", "slow")
-"""Programs of this folder that run a service with other routes."""
+ROWS = {
+    "limit": "the limit: ASGI, asyncpg and orjson",
+    "fastapi_asyncpg": "FastAPI on asyncpg, without an ORM",
+    "fast": "the service with fast paths",
+    "default": "the service by default",
+    "naive": "a naive application",
+}
+"""What is compared, by the name of its program here or of its variant of the service."""
+
+VARIANTS: dict[str, tuple[str, ...]] = {"fast": ("fast_paths=true",), "default": ()}
+"""The answers of each variant of the service."""
+
+BASE = "limit"
+"""The row that all others are a share of."""
+
+SERVICES = ("slow", "counted")
+"""Programs of this folder that run a service, with other routes or another watchdog."""
 
 HOLD_DATABASE = """
 from tests.databases import provide_database
@@ -72,11 +90,8 @@ def processor_seconds(pids: Collection[int]) -> float:
 class Service:
     """A rendered service with its dependencies installed."""
 
+    name: str
     folder: Path
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
 
     @property
     def package(self) -> str:
@@ -170,6 +185,18 @@ class Server:
         )
 
 
+@dataclass(frozen=True)
+class Contender:
+    """A service, or an application of this folder that runs in its environment."""
+
+    service: Service
+    bare: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.bare or self.service.name
+
+
 def render(folder: Path, answers: Sequence[str]) -> Path:
     data = dict(answer.split("=", 1) for answer in answers)
     run_copy(
@@ -188,6 +215,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_rows(parser: argparse.ArgumentParser) -> None:
+    """Add the options of those that compare services with other applications."""
+    add_options(parser)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
+    others = [row for row in ROWS if row != BASE]
+    parser.add_argument(
+        "--rows", nargs="+", choices=others, default=others, help=f"besides the {BASE}"
+    )
+
+
 @dataclass(frozen=True)
 class Setting:
     """Installed services and a database with users and orders."""
@@ -201,23 +238,33 @@ class Setting:
     def user_ids(self) -> list[str]:
         return self.ids.read_text().split()
 
+    def contenders(self, rows: Collection[str]) -> list[Contender]:
+        """Return what is compared, the limit first."""
+        first = self.services[0]
+        found = [Contender(first, BASE)]
+        # The other drivers are compared with their limits alone.
+        if "fastapi_asyncpg" in rows and "+asyncpg" in self.url:
+            found.append(Contender(first, "fastapi_asyncpg"))
+        found += map(Contender, self.services)
+        if "naive" in rows:
+            found.append(Contender(first, "naive"))
+        return found
+
 
 @contextmanager
-def installed(options: argparse.Namespace) -> Iterator[list[Service]]:
-    """Render a service or take the given ones, and install them."""
-    with tempfile.TemporaryDirectory() as scratch:
-        folders = options.service or [render(Path(scratch, "service"), options.data)]
-        yield [install(folder.resolve()) for folder in folders]
-
-
-@contextmanager
-def prepared(options: argparse.Namespace) -> Iterator[Setting]:
-    """Install services and fill a database for them."""
+def prepared(options: argparse.Namespace, *variants: str) -> Iterator[Setting]:
+    """Render variants of the service, or take the given ones; install them and fill a database."""
     with (
-        installed(options) as services,
-        database(services[0]) as url,
+        tempfile.TemporaryDirectory() as scratch,
         tempfile.NamedTemporaryFile() as ids,
+        ExitStack() as stack,
     ):
+        folders = {folder.resolve().name: folder.resolve() for folder in options.service or ()}
+        for variant in () if folders else variants or ("default",):
+            answers = [*options.data, *VARIANTS[variant]]
+            folders[variant] = render(Path(scratch, variant, "service"), answers)
+        services = [install(Service(name, folder)) for name, folder in folders.items()]
+        url = stack.enter_context(database(services[0]))
         os.environ["DATABASE_URL"] = url
         seed = services[0].start(HERE / "seed.py", services[0].package, ids.name)
         if seed.wait():
@@ -225,15 +272,16 @@ def prepared(options: argparse.Namespace) -> Iterator[Setting]:
         yield Setting(services, url, Path(ids.name))
 
 
-def install(folder: Path) -> Service:
+def install(service: Service) -> Service:
     """Install a service's dependencies and what the limit needs besides."""
+    folder = service.folder
     subprocess.run(["uv", "sync", "--quiet"], cwd=folder, check=True)
     packages = ["orjson"]
     if "psycopg" in (folder / "pyproject.toml").read_text():
         packages.append("psycopg-pool")
     command = ["uv", "pip", "install", "--quiet", "--python", ".venv", *packages]
     subprocess.run(command, cwd=folder, check=True)
-    return Service(folder)
+    return service
 
 
 @contextmanager
@@ -293,7 +341,7 @@ def serve(
     os.sched_setaffinity(process.pid, cpus)
     server = Server(bare or service.name, port, process.pid)
     with ending(process):
-        wait_for(f"{server.url}/users?limit=1")
+        wait_for(f"{server.url}/users?limit=1", process)
         yield server
 
 
@@ -313,12 +361,17 @@ def ending(process: subprocess.Popen[str]) -> Iterator[None]:
         process.wait()
 
 
-def wait_for(url: str) -> None:
+def wait_for(url: str, process: subprocess.Popen[str]) -> None:
+    """Wait until the process answers."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             urlopen(url).close()
+        except HTTPError as error:
+            sys.exit(f"{url} answers {error.code}: {process.args!s}")
         except OSError:
+            if process.poll() is not None:
+                sys.exit(f"this does not start: {process.args!s}")
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)

@@ -34,11 +34,20 @@ class Outcome:
         times = self.seconds.get(status, [])
         return quantiles(times, n=100)[-1] * 1000 if len(times) > 1 else float("nan")
 
+    @property
+    def served(self) -> float:
+        """Requests a second that got what they asked for."""
+        return len(self.seconds.get(HTTPStatus.OK, [])) / SECONDS
+
+    @property
+    def summary(self) -> str:
+        refused = self.p99(HTTPStatus.SERVICE_UNAVAILABLE)
+        return f"{self.served:.0f}/s of {CAPACITY}, refused in {refused:.1f} ms"
+
     def __str__(self) -> str:
-        served = len(self.seconds.get(HTTPStatus.OK, [])) / SECONDS
         others = {status: len(times) for status, times in self.seconds.items()}
         return (
-            f"served {served:.0f}/s of {CAPACITY}, p99 {self.p99(HTTPStatus.OK):.0f} ms; "
+            f"served {self.served:.0f}/s of {CAPACITY}, p99 {self.p99(HTTPStatus.OK):.0f} ms; "
             f"refused p99 {self.p99(HTTPStatus.SERVICE_UNAVAILABLE):.1f} ms; "
             f"liveness at most {max(self.liveness) * 1000:.0f} ms; "
             f"recovered after {self.recovery:.2f} s; answers {others}"

@@ -65,7 +65,7 @@ def serve(database: str) -> Iterator[Server]:
         os.sched_setaffinity(process.pid, SERVER_CPUS)
         server = Server("peer", port, process.pid, prefix="peer-")
         with ending(process):
-            wait_for(f"{server.url}/api/health")
+            wait_for(f"{server.url}/api/health", process)
             for limit in (20, 100):
                 with urlopen(f"{server.url}/api/dummy/?limit={limit}") as answer:
                     if answer.read().count(b'"name"') != limit:

@@ -15,6 +15,7 @@ main: Any = import_module(f"{PACKAGE}.main")
 dependencies: Any = import_module(f"{PACKAGE}.database.dependencies")
 
 router = APIRouter()
+create_app = main.create_app
 
 
 @router.get("/slow")
@@ -22,7 +23,13 @@ async def slow(session: dependencies.ReadSessionDep) -> None:
     await session.execute(text(f"SELECT {SLEEP[session.get_bind().dialect.name]}({SECONDS})"))
 
 
-main.ROUTERS = (*main.ROUTERS, router)
+def create_app_with_slow_route(settings: Any) -> Any:
+    app = create_app(settings)
+    app.include_router(router)
+    return app
+
 
 if __name__ == "__main__":
+    # The service makes its application itself, from the settings that it loads.
+    main.create_app = create_app_with_slow_route
     import_module(f"{PACKAGE}.__main__").main()

@@ -1,9 +1,11 @@
 """What an update does to a service besides the merge. `_migrations` in copier.yml runs this file.
 
-    migrate.py rename OLD NEW                  a file or folder of the service has a new name
+    migrate.py rename OLD NEW [OLD NEW]...     files or folders of the service have new names
     migrate.py rename-question OLD NEW         a question has a new name
     migrate.py rename-choice QUESTION OLD NEW  an answer to a question is spelled anew
+    migrate.py answer QUESTION YAML            a new question has this answer in an older service
     migrate.py decline QUESTION FOLDER...      a yes is a no where the owner has deleted the folders
+    migrate.py news                            the owner hears what the new versions ask for
     migrate.py keep-edited                     no file that the owner has edited is deleted
 
 Each is run at both stages of an update, before and after the merge, and does its part at the
@@ -16,22 +18,40 @@ This file imports nothing from its siblings, as all files of this folder.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from packaging.version import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 ANSWERS_FILE = ".copier-answers.yml"
 MIGRATIONS = "migrations/versions/*.py"
 MARKERS = ("before updating", "last update", "after updating")
 """What Copier calls the three sides of a conflict."""
+IMPORT = re.compile(
+    rb"^([ \t]*from )([.\w]+)( import )(?:(\w+)(?=(?: as \w+)?[ \t]*(?:#.*)?\r?$))?", re.MULTILINE
+)
+"""A line that imports names from a module; the name, where it is one alone."""
+
+NEWS = {
+    "2.0.0": (
+        'Services are laid out anew in 2.0.0: the section "Upgrading from 1.x" of CHANGELOG.md '
+        "tells what has become of each name that is gone. The question fast_paths is new. It is "
+        "answered by true for a service of 1.x, which keeps its compiled statements in fast/. To "
+        "have what a new service has, sessions alone, commit this update and then run "
+        "`uv run poe update --data fast_paths=false`."
+    ),
+}
+"""What the owner of an older service has to know of a version at once."""
 
 
 def git(*arguments: str, stdin: bytes | None = None, most: int = 0) -> bytes:
@@ -89,8 +109,8 @@ def files_at(root: Path, path: str) -> Iterable[str]:
     return [file.relative_to(root).as_posix() for file in found if file.is_file()]
 
 
-def rename(stage: str, old: str, new: str) -> None:
-    """Carry edits over to the new name, and leave deleted what the owner has deleted.
+def rename(stage: str, *names: str) -> None:
+    """Carry edits over to new names, and leave deleted what the owner has deleted.
 
     To Copier a renamed file is one deleted and one added. `git mv` before the merge would save
     the edits too, but only as a conflict that covers all of the file: Copier takes both sides for
@@ -99,39 +119,56 @@ def rename(stage: str, old: str, new: str) -> None:
     if stage == "before":
         return
     answers = last_answers()
-    old, new = old.format_map(answers), new.format_map(answers)
-    committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
+    filled = [name.format_map(answers) for name in names]
     with TemporaryDirectory() as folder:
         last_version = render_last_version(folder)
-        rendered = files_at(last_version, old)
-        added = {path for path in committed if path == old or path.startswith(f"{old}/")}
-        for path in {*rendered, *added}:
-            target = str(PurePosixPath(new, PurePosixPath(path).relative_to(old)))
-            if target in committed:
-                continue
-            if path not in committed:
-                Path(target).unlink(missing_ok=True)
-            elif path not in rendered:
-                move(path, target)
-            elif Path(target).exists():
-                merge(path, target, base=last_version / path)
+        pairs = zip(filled[::2], filled[1::2], strict=True)
+        renamed = {old: new for old, new in pairs if (last_version / old).exists()}
+        moved = {old: new for old, new in renamed.items() if Path(new).exists()}
+        for old, new in renamed.items():
+            carry(old, new, moved, last_version)
+    modules = paths("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py")
+    for path in sorted(modules):
+        if Path(path).is_file():
+            follow(path, path, moved)
 
 
-def move(path: str, target: str) -> None:
+def carry(old: str, new: str, moved: Mapping[str, str], last_version: Path) -> None:
+    """Carry over to a new name what the owner has done to a file or in a folder."""
+    committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
+    rendered = files_at(last_version, old)
+    added = {path for path in committed if path == old or path.startswith(f"{old}/")}
+    for path in {*rendered, *added}:
+        target = str(PurePosixPath(new, PurePosixPath(path).relative_to(old)))
+        if target in committed:
+            continue
+        if path not in committed:
+            Path(target).unlink(missing_ok=True)
+        elif path not in rendered and not Path(target).exists():
+            move(path, target, moved)
+        elif path in rendered and Path(target).exists():
+            merge(path, target, moved, base=last_version / path)
+
+
+def move(path: str, target: str, moved: Mapping[str, str]) -> None:
     """Move a file of the owner's along with its folder."""
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     git("mv", "--", path, target)
     with suppress(OSError):  # it holds more
         Path(path).parent.rmdir()
     tell(f"moved {path} to {target}")
+    follow(path, target, moved)
 
 
-def merge(path: str, target: str, *, base: Path) -> None:
+def merge(path: str, target: str, moved: Mapping[str, str], *, base: Path) -> None:
     """Merge the owner's edits to `path` into the new file `target`."""
-    ours, theirs = git("cat-file", "blob", f"HEAD:./{path}"), Path(target).read_bytes()
+    contents = git("cat-file", "blob", f"HEAD:./{path}"), base.read_bytes()
+    # Imports that nobody has edited then read alike on all three sides.
+    ours, last = (imports_at(content, path, target, moved) for content in contents)
+    theirs = Path(target).read_bytes()
     with TemporaryDirectory() as folder:
         sides = [Path(folder, name) for name in ("ours", "base", "theirs")]
-        for side, content in zip(sides, (ours, base.read_bytes(), theirs), strict=True):
+        for side, content in zip(sides, (ours, last, theirs), strict=True):
             side.write_bytes(content)
         labels = [part for marker in MARKERS for part in ("-L", marker)]
         # Up to 127 it exits with the number of conflicts.
@@ -140,7 +177,62 @@ def merge(path: str, target: str, *, base: Path) -> None:
     git("rm", "--quiet", "--cached", "--", path)
     git("add", "--intent-to-add", "--", target)
     if any(line.startswith(b"<<<<<<< before") for line in merged.splitlines()):
-        mark_conflict(target, base.read_bytes(), ours, theirs)
+        mark_conflict(target, last, ours, theirs)
+
+
+def follow(path: str, target: str, moved: Mapping[str, str]) -> None:
+    """Let a file that has come from `path` import from where the modules are now."""
+    content = Path(target).read_bytes()
+    followed = imports_at(content, path, target, moved) if target.endswith(".py") else content
+    if followed != content:
+        Path(target).write_bytes(followed)
+        tell(f"changed the imports of {target}, which followed what has moved")
+
+
+def imports_at(content: bytes, path: str, target: str, moved: Mapping[str, str]) -> bytes:
+    """Return the content of a file at `path` with the imports that it needs at `target`.
+
+    Only lines of the form `from MODULE import ...` are changed, and in them only the module.
+    """
+    package, new_package = module_of(path)[:-1], module_of(target)[:-1]
+
+    def rewrite(found: re.Match[bytes]) -> bytes:
+        head, written, keyword, name = (part.decode() for part in found.groups(b""))
+        dots = len(written) - len(written.lstrip("."))
+        if dots > len(package):
+            return found[0]
+        module = (*package[: len(package) - dots + 1 if dots else 0], *written[dots:].split("."))
+        module = tuple(filter(None, module))
+        new = new_place(module, name, moved)
+        if new == module and (package == new_package or not dots):
+            return found[0]
+        spelled = relative(new, new_package) if dots else ".".join(new)
+        return f"{head}{spelled}{keyword}{name}".encode()
+
+    return IMPORT.sub(rewrite, content)
+
+
+def new_place(module: tuple[str, ...], name: str, moved: Mapping[str, str]) -> tuple[str, ...]:
+    """Return where the name, or all of the module, is imported from now."""
+    for old, new in ((module_of(old), module_of(new)) for old, new in moved.items()):
+        if module[: len(old)] == old:
+            return new + module[len(old) :]
+        if (*module, name) == old and name == new[-1]:
+            return new[:-1]
+    return module
+
+
+def module_of(path: str) -> tuple[str, ...]:
+    """Return the name of the module that a file or folder is."""
+    return PurePosixPath(path.removeprefix("src/")).with_suffix("").parts
+
+
+def relative(module: tuple[str, ...], package: tuple[str, ...]) -> str:
+    """Return the module as an import in a package spells it with dots."""
+    shared = 0
+    while shared < len(package) and module[shared : shared + 1] == package[shared : shared + 1]:
+        shared += 1
+    return "." * (len(package) - shared + 1) + ".".join(module[shared:])
 
 
 def rename_question(stage: str, old: str, new: str) -> None:
@@ -156,6 +248,14 @@ def rename_choice(stage: str, question: str, old: str, new: str) -> None:
     answers = current_answers()
     if stage == "before" and answers.get(question) == old:
         answers[question] = new
+        write_answers(answers)
+
+
+def answer(stage: str, question: str, value: str) -> None:
+    """Answer a new question for a service that is older; Copier would take the default."""
+    answers = current_answers()
+    if stage == "before" and question not in answers:
+        answers[question] = yaml.safe_load(value)
         write_answers(answers)
 
 
@@ -215,11 +315,27 @@ def mark_conflict(path: str, *sides: bytes | None) -> None:
     git("update-index", "-z", "--index-info", stdin="\0".join([*lines, ""]).encode())
 
 
+def news(stage: str) -> None:
+    """Say which versions lie between, and what their owner has to know of them."""
+    last, new = (parse(os.environ[f"VERSION_PEP440_{end}"]) for end in ("FROM", "TO"))
+    if stage == "before" or last == new:
+        return
+    crossed = (
+        f"This was an update from {last} to {new}. CHANGELOG.md of the template "
+        f"({current_answers()['_src_path']}) says what each version brings and asks for."
+    )
+    of_versions = [text for version, text in NEWS.items() if last < parse(version) <= new]
+    for text in (crossed, *of_versions):
+        tell("\n   ".join(wrap(text, width=76, break_long_words=False, break_on_hyphens=False)))
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "rename": rename,
     "rename-question": rename_question,
     "rename-choice": rename_choice,
+    "answer": answer,
     "decline": decline,
+    "news": news,
     "keep-edited": keep_edited,
 }
 

@@ -14,6 +14,9 @@ from tests.helpers.template import checked, copy_questionnaire, copy_template
 
 Render = Callable[[Mapping[str, Any]], Path]
 
+# These tests run inside a rendered service, to which test_owner_code.py adds them.
+collect_ignore = ["owner_code"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("template")

@@ -11,10 +11,15 @@ from tests.helpers.owner import EXAMPLE, remove_example
 from tests.helpers.service import Service
 
 
+@pytest.mark.parametrize("fast_paths", [False, True])
 def test_a_service_without_its_example_is_whole(
-    render: Render, pytestconfig: pytest.Config
+    render: Render, pytestconfig: pytest.Config, *, fast_paths: bool
 ) -> None:
-    answers: dict[str, Any] = {"project_name": "Order Desk", "database_driver": "aiosqlite"}
+    answers: dict[str, Any] = {
+        "project_name": "Order Desk",
+        "database_driver": "aiosqlite",
+        "fast_paths": fast_paths,
+    }
     folder = remove_example(render(answers))
     service = Service.rendered(folder, {"package_name": "order_desk", **answers})
     environment = service.environment(pytestconfig.getoption("service_python"))

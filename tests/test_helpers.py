@@ -18,21 +18,22 @@ from tests.helpers.tree import expected_files
 def test_each_variant_has_a_name_and_each_answer_is_offered() -> None:
     every = variants.every()
 
-    assert len(every) == len({str(variant) for variant in every}) == 96
+    assert len(every) == len({str(variant) for variant in every}) == 192
     assert str(every[0]) == "asyncpg-httpx2-orjson-health"
     for option, answers in variants.OPTIONS.items():
         question = QUESTIONS[option]
-        offered = question["choices"].values() if "choices" in question else (True, False)
+        default = question["default"]
+        offered = question["choices"].values() if "choices" in question else (default, not default)
         assert list(answers.values()) == list(offered)
-        assert next(iter(answers.values())) == question["default"]
+        assert next(iter(answers.values())) == default
 
 
-def test_all_are_tested_with_the_example_and_few_without_it() -> None:
+def test_all_are_tested_with_the_example_alone_and_few_others() -> None:
     tested = variants.full()
-    without = [variant for variant in tested if str(variant).endswith("-noexample")]
+    others = [variant for variant in tested if str(variant).endswith(("-noexample", "-fast"))]
 
-    assert len(tested) - len(without) == 48
-    assert 12 <= len(without) <= 14
+    assert len(tested) - len(others) == 48
+    assert 12 <= len(others) <= 16
     assert set().union(*(variant.pairs for variant in tested)) == set().union(
         *(variant.pairs for variant in variants.every())
     )
@@ -41,7 +42,7 @@ def test_all_are_tested_with_the_example_and_few_without_it() -> None:
 def test_the_pairwise_subset_is_small_and_has_every_pair() -> None:
     few = variants.pairwise()
 
-    assert len(few) <= 14
+    assert len(few) <= 16
     assert few == variants.pairwise()
     assert set().union(*(variant.pairs for variant in few)) == set().union(
         *(variant.pairs for variant in variants.every())
@@ -50,7 +51,7 @@ def test_the_pairwise_subset_is_small_and_has_every_pair() -> None:
 
 def test_variants_are_selected_by_name() -> None:
     assert list(map(str, variants.select("default"))) == ["asyncpg-httpx2-orjson-health"]
-    named = "asyncmy-none-json-nohealth-noexample,psycopg-aiohttp-orjson-health"
+    named = "asyncmy-none-json-nohealth-noexample-fast,psycopg-aiohttp-orjson-health"
     assert ",".join(map(str, variants.select(named))) == named
     with pytest.raises(ValueError, match="no variant 'oracle'"):
         variants.select("oracle")
@@ -62,7 +63,7 @@ def test_an_answer_without_a_question_is_noticed() -> None:
         checked({"orjson": True, "msgpack": True})
 
 
-EVERYTHING_ON = {"package_name": "desk", **variants.full()[0].answers}
+EVERYTHING_ON = {"package_name": "desk", **variants.full()[0].answers, "fast_paths": True}
 
 
 def service(folder: Path, files: dict[str, str], **answers: Any) -> Service:
@@ -106,6 +107,11 @@ def test_what_only_looks_like_jinja_is_not(text: str) -> None:
         ({"example": False}, "src/desk/x.py", "from .models import User"),
         ({"example": False}, "scripts/dev.py", "OrderCreate(item=item)"),
         ({"example": False}, "scripts/dev.py", "asyncio.run(seed(settings))"),
+        ({"fast_paths": False}, "src/desk/main.py", "from .users.fast import fast_users"),
+        ({"fast_paths": False}, "src/desk/x.py", "from ..fast.statements import Query"),
+        ({"fast_paths": False}, "README.md", "`users/fast.py` answers the hottest routes"),
+        ({"fast_paths": False}, "docs/patterns.md", "statements that are compiled once"),
+        ({"fast_paths": False}, "tests/fast/__init__.py", ""),
     ],
     ids=str,
 )

@@ -7,7 +7,7 @@ from copier import run_copy, run_update
 
 from extensions.sources import source_notes
 from tests.helpers.git import commit_all
-from tests.helpers.template import copy_questionnaire
+from tests.helpers.template import ROOT, copy_questionnaire
 from tests.helpers.updates import substitute
 
 NOTE = "Note:"
@@ -161,7 +161,7 @@ def test_a_source_can_be_corrected(
 
 
 def test_an_update_says_how_to_review_it(
-    released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    released: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     service = tmp_path / "desk"
     run_copy(str(released), service, defaults=True, unsafe=True)
@@ -170,7 +170,33 @@ def test_an_update_says_how_to_review_it(
 
     run_update(service, defaults=True, overwrite=True, unsafe=True)
 
-    message = capsys.readouterr().err
+    message = capfd.readouterr().err
     assert "git diff --name-only --diff-filter=U" in message
     assert "git diff --name-only --diff-filter=D" in message
     assert "git reset --hard" in message
+    news = " ".join(message.split())
+    assert f"from 1.0.0 to 1.1.0. CHANGELOG.md of the template ({released}) says" in news
+    assert "fast_paths" not in message
+
+
+def test_an_update_from_1_x_says_what_is_new_and_how_to_have_it_plain(
+    released: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    service = tmp_path / "desk"
+    run_copy(str(released), service, defaults=True, unsafe=True)
+    answers = (service / ".copier-answers.yml").read_text("utf-8")
+    assert "fast_paths: false\n" in answers
+    (service / ".copier-answers.yml").write_text(answers.replace("fast_paths: false\n", ""))
+    commit_all(service)
+    commit_all(released, tag="v2.0.0")
+
+    run_update(service, defaults=True, overwrite=True, unsafe=True)
+
+    message = " ".join(capfd.readouterr().err.split())
+    assert 'the section "Upgrading from 1.x" of CHANGELOG.md' in message
+    assert "`uv run poe update --data fast_paths=false`" in message
+    assert "fast_paths: true\n" in (service / ".copier-answers.yml").read_text("utf-8")
+
+
+def test_the_changelog_has_what_the_update_from_1_x_names() -> None:
+    assert "\n### Upgrading from 1.x\n" in (ROOT / "CHANGELOG.md").read_text("utf-8")

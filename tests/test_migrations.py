@@ -73,8 +73,13 @@ def rename(template: Path, old: str, new: str) -> Path:
     return (package / old).rename(package / new)
 
 
+WEB_PAGES = "src/order_desk/web/pages.py"
+MINE = "src/order_desk/notes/mine.py"
+
 RENAME = ("rename", "src/{package_name}/pages.py", "src/{package_name}/paging.py")
 RENAME_FOLDER = ("rename", "src/{package_name}/users", "src/{package_name}/accounts")
+RENAME_BOTH = (*RENAME, *RENAME_FOLDER[1:])
+MOVE = ("rename", "src/{package_name}/pages.py", "src/{package_name}/web/pages.py")
 
 
 def test_edits_follow_a_renamed_file(template: Path, service: Path) -> None:
@@ -150,6 +155,170 @@ def test_a_folder_is_renamed_with_all_that_the_owner_did_in_it(
     assert {file.name for file in accounts.iterdir()} == {"models.py", "mine.py", "new.py"}
     assert (accounts / "models.py").read_text().startswith("0 = 'mine'\n")
     assert not conflicts(service)
+
+
+def test_one_migration_renames_several(template: Path, service: Path) -> None:
+    edit(service / PAGES)
+    edit(service / USERS / "models.py", 3)
+    (service / USERS / "service.py").unlink()
+    commit_all(service)
+    rename(template, "pages.py", "paging.py")
+    rename(template, "users", "accounts")
+    release(template, RENAME_BOTH)
+
+    update(service)
+
+    accounts = service / "src/order_desk/accounts"
+    assert (service / PAGING).read_text().startswith("0 = 'mine'\n")
+    assert "\n3 = 'mine'\n" in (accounts / "models.py").read_text()
+    assert not (accounts / "service.py").exists()
+    assert not (service / USERS).exists()
+    assert not conflicts(service)
+
+
+def test_a_file_of_the_owners_is_not_taken_for_one_that_was_renamed(
+    template: Path, service: Path
+) -> None:
+    """The version that it is of did not have the file yet."""
+    (service / "src/order_desk/later.py").write_text("mine = 1\n", "utf-8")
+    commit_all(service)
+    package = template / "template/src/{{ package_name }}"
+    (package / "latest.py").write_text(LINES, "utf-8")
+    names = ("src/{package_name}/later.py", "src/{package_name}/latest.py")
+    release(template, ("rename", *names))
+
+    update(service)
+
+    assert (service / "src/order_desk/later.py").read_text() == "mine = 1\n"
+    assert (service / "src/order_desk/latest.py").read_text() == LINES
+    assert not conflicts(service)
+
+
+def move_pages(template: Path) -> Path:
+    (template / "template/src/{{ package_name }}/web").mkdir()
+    return rename(template, "pages.py", "web/pages.py")
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after"),
+    [
+        (MINE, "from ..pages import a, b", "from ..web.pages import a, b"),
+        (MINE, "from ..pages import (\n    a,\n)", "from ..web.pages import (\n    a,\n)"),
+        (MINE, "    from ..pages import a  # b", "    from ..web.pages import a  # b"),
+        (MINE, "from .. import pages", "from ..web import pages"),
+        (MINE, "from .. import pages as p", "from ..web import pages as p"),
+        (MINE, "from order_desk.pages import a", "from order_desk.web.pages import a"),
+        (MINE, "from ..pages import a\r\n", "from ..web.pages import a\r\n"),
+        ("src/order_desk/mine.py", "from .pages import a", "from .web.pages import a"),
+        ("tests/test_mine.py", "from order_desk import pages", "from order_desk.web import pages"),
+        ("tests/mine/a.py", "from order_desk.pages import a", "from order_desk.web.pages import a"),
+    ],
+)
+def test_imports_follow_a_module_that_moves(
+    template: Path,
+    service: Path,
+    capfd: pytest.CaptureFixture[str],
+    file: str,
+    before: str,
+    after: str,
+) -> None:
+    (service / file).parent.mkdir(parents=True, exist_ok=True)
+    (service / file).write_text(before, "utf-8", newline="")
+    commit_all(service)
+    move_pages(template)
+    release(template, MOVE)
+
+    update(service)
+
+    assert (service / file).read_bytes() == after.encode()
+    assert f"changed the imports of {file}" in capfd.readouterr().err
+    assert git(service, "status", "--short", file) == f" M {file}\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from .pages import a",
+        "from ....pages import a",
+        "from ..pages_of_mine import a",
+        "from ..mine.pages import a",
+        "from pages import a",
+        "from .. import a, pages",
+        "from ..a import pages",
+        "import order_desk.pages",
+        "# from ..pages import a",
+        "from . import a",
+    ],
+)
+def test_other_imports_are_left_alone(
+    template: Path, service: Path, capfd: pytest.CaptureFixture[str], line: str
+) -> None:
+    (service / MINE).parent.mkdir()
+    (service / MINE).write_text(f"{line}\n", "utf-8")
+    commit_all(service)
+    move_pages(template)
+    release(template, MOVE)
+
+    update(service)
+
+    assert (service / MINE).read_text() == f"{line}\n"
+    assert "changed the imports" not in capfd.readouterr().err
+
+
+def test_imports_stay_where_the_module_is_left_out(template: Path, service: Path) -> None:
+    """The new answers do not render it, so the owner's version is kept at the old place."""
+    edit(service / PAGES)
+    (service / MINE).parent.mkdir()
+    (service / MINE).write_text("from ..pages import a\n", "utf-8")
+    commit_all(service)
+    (template / "template/src/{{ package_name }}/pages.py").unlink()
+    release(template, MOVE)
+
+    update(service)
+
+    assert conflicts(service) == {PAGES}
+    assert (service / MINE).read_text() == "from ..pages import a\n"
+
+
+def test_imports_of_a_module_that_moves_lead_where_they_led(template: Path, service: Path) -> None:
+    """Those of the template are no part of what the owner has changed."""
+    package = template / "template/src/{{ package_name }}"
+    (package / "pages.py").write_text(f"from . import base\nfrom .health import a\n{LINES}")
+    commit_all(template, tag="v1.0.1")
+    update(service)
+    text = (service / PAGES).read_text()
+    mine = "from .mine import x\nfrom .pages import a\n"
+    (service / PAGES).write_text(text.replace("from .health", f"{mine}from .health"), "utf-8")
+    commit_all(service)
+    move_pages(template).write_text(f"from .. import base\nfrom ..health import a\n{LINES}")
+    release(template, MOVE)
+
+    update(service)
+
+    assert not conflicts(service)
+    mine = "from ..mine import x\nfrom .pages import a\n"
+    text = (service / WEB_PAGES).read_text()
+    assert text == f"from .. import base\n{mine}from ..health import a\n{LINES}"
+
+
+def test_files_of_the_owners_in_a_folder_that_moves_import_what_they_did(
+    template: Path, service: Path
+) -> None:
+    text = "from . import service\nfrom .models import a\nfrom ..users.models import b\n"
+    (service / USERS / "mine.py").write_text(f"{text}from ..pages import c\n", "utf-8")
+    (service / MINE).parent.mkdir()
+    (service / MINE).write_text("from ..users.models import a\n", "utf-8")
+    commit_all(service)
+    (template / "template/src/{{ package_name }}/people").mkdir()
+    rename(template, "users", "people/users")
+    release(template, ("rename", "src/{package_name}/users", "src/{package_name}/people/users"))
+
+    update(service)
+
+    followed = text.replace("from ..users.", "from .").replace("..pages", "...pages")
+    moved = (service / "src/order_desk/people/users/mine.py").read_text()
+    assert moved == f"{followed}from ...pages import c\n"
+    assert (service / MINE).read_text() == "from ..people.users.models import a\n"
 
 
 def test_a_rename_without_a_migration_loses_nothing(template: Path, service: Path) -> None:
@@ -337,6 +506,59 @@ def test_a_new_option_takes_its_default(template: Path, service: Path) -> None:
 
     assert answers_of(service)["pages"] is True
     assert (service / PAGES).exists()
+
+
+PAGES_QUESTION = {"type": "bool", "help": "?", "default": False}
+
+
+def ask_for_pages(template: Path) -> None:
+    """Release a version that asks a question, and answers it for services that are older."""
+    with (template / "copier.yml").open("a") as questions:
+        yaml.safe_dump({"pages": PAGES_QUESTION}, questions)
+    release(template, ("answer", "pages", "true"))
+
+
+def test_an_older_service_gets_another_answer_than_a_new_one(
+    template: Path, service: Path, tmp_path: Path
+) -> None:
+    ask_for_pages(template)
+
+    update(service)
+    new = copy_service(template, tmp_path / "new")
+
+    assert answers_of(service)["pages"] is True
+    assert answers_of(new)["pages"] is False
+
+
+def test_an_answer_that_the_owner_gives_counts(template: Path, service: Path) -> None:
+    ask_for_pages(template)
+
+    update(service, pages=False)
+
+    assert answers_of(service)["pages"] is False
+
+
+def test_a_question_is_answered_once(template: Path, service: Path) -> None:
+    ask_for_pages(template)
+    update(service, pages=False)
+    commit_all(service)
+    commit_all(template, tag="v1.2.0")
+
+    update(service)
+
+    assert answers_of(service)["pages"] is False
+
+
+def test_the_answer_of_an_owner_who_was_asked_before_stays(template: Path, service: Path) -> None:
+    """A version before the release may have asked already."""
+    answers = (service / ".copier-answers.yml").read_text()
+    (service / ".copier-answers.yml").write_text(f"{answers}pages: false\n", "utf-8")
+    commit_all(service)
+    ask_for_pages(template)
+
+    update(service)
+
+    assert answers_of(service)["pages"] is False
 
 
 def test_the_extensions_of_the_new_version_make_the_new_result(

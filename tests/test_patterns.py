@@ -24,16 +24,16 @@ PROMISES: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "promises.yml").read
 LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
 
 
-ServiceWith = Callable[[str], Service]
+ServiceWith = Callable[..., Service]
 
 
 @pytest.fixture(scope="module")
 def service_with(render: Render) -> ServiceWith:
-    """Render the service with a driver."""
+    """Render the service with a driver, and with other answers where a case needs them."""
 
     @cache
-    def rendered(driver: str) -> Service:
-        answers = {"project_name": "Order Desk", "database_driver": driver}
+    def rendered(driver: str, **others: Any) -> Service:
+        answers = {"project_name": "Order Desk", "database_driver": driver, **others}
         return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
 
     return rendered
@@ -151,7 +151,7 @@ def test_what_lint_cannot_see_fails_a_test(
     mutation: Mapping[str, Any],
     driver: str,
 ) -> None:
-    service = service_with(driver)
+    service = service_with(driver, **mutation.get("answers", {}))
     environment = service.environment(pytestconfig.getoption("service_python"))
     broken = with_cases(service, tmp_path / "service", [])
     for name, edits in mutation["edits"].items():
@@ -178,8 +178,8 @@ def test_what_lint_cannot_see_fails_a_test(
     assert mutation["fails"] in summary, str(failure.value)
 
 
-def test_each_mutation_is_of_an_entry(service: Service) -> None:
-    catalogue = service.text("docs/patterns.md")
+def test_each_mutation_is_of_an_entry(service_with: ServiceWith) -> None:
+    catalogue = service_with("asyncpg", fast_paths=True).text("docs/patterns.md")
     headings = {
         line.removeprefix("### ").lower().replace(" ", "-")
         for line in catalogue.splitlines()

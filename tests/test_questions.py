@@ -21,6 +21,7 @@ DEFAULTS = {
     "orjson": True,
     "health_checks": True,
     "example": True,
+    "fast_paths": False,
     "concurrent_requests": 20,
     "queries_per_request": 2,
     "workers": 2,
@@ -96,11 +97,15 @@ def test_every_choice_can_be_reached_by_arrows(
     assert recorded(tmp_path / "order-desk")[question] == answer
 
 
-@pytest.mark.parametrize("question", ["orjson", "health_checks", "example"])
-def test_every_option_can_be_declined(questionnaire: Path, tmp_path: Path, question: str) -> None:
-    interview(questionnaire, tmp_path / "order-desk", script(**{question: "n"}))
+@pytest.mark.parametrize("question", ["orjson", "health_checks", "example", "fast_paths"])
+def test_every_option_can_be_declined_or_asked_for(
+    questionnaire: Path, tmp_path: Path, question: str
+) -> None:
+    key = "n" if DEFAULTS[question] else "y"
 
-    assert recorded(tmp_path / "order-desk") == {**DEFAULTS, question: False}
+    interview(questionnaire, tmp_path / "order-desk", script(**{question: key}))
+
+    assert recorded(tmp_path / "order-desk") == {**DEFAULTS, question: not DEFAULTS[question]}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from sqlalchemy import URL
 
-from {{ package_name }}.database.driver import DRIVER_NAME
+from {{ package_name }}.settings import DRIVER_NAME
 
 from scripts.embedded import EmbeddedServer, run_to_end
 

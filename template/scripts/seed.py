@@ -10,7 +10,7 @@ from {{ package_name }}.orders.schemas import OrderCreate
 from {{ package_name }}.orders.service import OrderService
 from {{ package_name }}.settings import Settings
 from {{ package_name }}.users.schemas import UserCreate
-from {{ package_name }}.users.service import UserCreation
+from {{ package_name }}.users.service import UserService
 
 SEED: Sequence[tuple[UserCreate, Sequence[str]]] = (
     (UserCreate(email="ada@example.com", full_name="Ada Lovelace"), ["Analytical engine"]),
@@ -26,9 +26,8 @@ async def seed(settings: Settings) -> None:
         async with database.read() as session:
             if await session.scalar(select(User.id).limit(1)):
                 return
-        users = UserCreation(database)
-        for new_user, items in SEED:
-            user = await users.create(new_user)
-            async with database.write() as session:
+        async with database.write() as session:
+            for new_user, items in SEED:
+                user = await UserService(session).create(new_user)
                 for item in items:
                     await OrderService(session).create(user.id, OrderCreate(item=item))

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 # {% if http_client == "httpx2" %}
 from functools import cache
 # {% endif %}
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import cast
 
@@ -17,18 +18,12 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from fastapi import APIRouter, FastAPI
-# {% if postgresql %}
 from sqlalchemy import delete, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import Pool
-# {% else %}
-from sqlalchemy import Connection, Engine, delete, event
-# {% endif %}
 from starlette.types import Receive, Scope, Send
 
-from {{ package_name }} import main
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.main import create_app, register
+from {{ package_name }}.main import MAX_BODY_BYTES, create_app
 from {{ package_name }}.models import METADATA
 from {{ package_name }}.settings import Settings
 
@@ -61,6 +56,18 @@ def _patterns_hold(watched: list[str]) -> Iterator[None]:
         pytest.fail("; ".join(sorted({*watched})), pytrace=False)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Say what is wrong, before an application without an event loop fails all tests after it."""
+    if (
+        isinstance(item, pytest.Function)
+        and "service" in item.fixturenames
+        and not iscoroutinefunction(item.function)
+    ):
+        message = "a test of the running application is async; a TestClient takes make_app()"
+        pytest.fail(message, pytrace=False)
+
+
 # {% if http_client == "httpx2" %}
 @pytest.fixture(scope="session", autouse=True)
 def _certificates_read_once() -> Iterator[None]:
@@ -71,14 +78,6 @@ def _certificates_read_once() -> Iterator[None]:
 
 
 # {% endif %}
-@pytest.fixture(scope="session", autouse=True)
-def _sample_routes() -> Iterator[None]:
-    """The application has the routes of the tests' own resource, too."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(main, "ROUTERS", (*main.ROUTERS, sample.router))
-        yield
-
-
 @pytest.fixture(scope="session")
 def database_url() -> Iterator[str]:
     with provide_database() as url, pytest.MonkeyPatch.context() as patch:
@@ -126,34 +125,32 @@ def client_of(app: Running) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=transport, base_url="http://service.test")
 
 
+def make_app(settings: Settings, *routers: APIRouter) -> FastAPI:
+    """Make the application with the routes of the tests' own resource, and more."""
+    app = create_app(settings)
+    for router in (sample.router, *routers):
+        app.include_router(router, max_body_size=MAX_BODY_BYTES)
+    return app
+
+
 @pytest.fixture(scope="session")
 async def service(settings: Settings) -> AsyncIterator[Running]:
-    async with running(create_app(settings)) as app:
+    async with running(make_app(settings)) as app:
         yield app
 
 
 @pytest.fixture
 async def state(service: Running) -> AsyncIterator[State]:
     """The state of the running application; all rows are deleted after the test."""
-    writes: list[object] = []
+    uses: list[object] = []
 
-    # {% if postgresql %}
-    def note(connection: DBAPIConnection, *_: object) -> None:
-        if not connection.autocommit:
-            writes.append(connection)
+    def note(*use: object) -> None:
+        uses.append(use)
 
     event.listen(Pool, "checkout", note)
     yield service.state
     event.remove(Pool, "checkout", note)
-    # {% else %}
-    def note(connection: Connection) -> None:
-        writes.append(connection)
-
-    event.listen(Engine, "commit", note)
-    yield service.state
-    event.remove(Engine, "commit", note)
-    # {% endif %}
-    if not writes:
+    if not uses:
         return
     async with service.state["database"].write() as session:
         for table in reversed([*METADATA.sorted_tables, *sample.METADATA.sorted_tables]):
@@ -171,12 +168,9 @@ def make_client(settings: Settings, state: State) -> MakeClient:
     """Make a client of an application of its own, with other settings or more routes."""
 
     @asynccontextmanager
-    async def make(
-        router: APIRouter | None = None, **overrides: object
-    ) -> AsyncIterator[httpx2.AsyncClient]:
+    async def make(*routers: APIRouter, **overrides: object) -> AsyncIterator[httpx2.AsyncClient]:
         values = {**dict(settings), **overrides}
-        app = create_app(Settings(_env_file=None, **values))
-        register(app, router or APIRouter())
+        app = make_app(Settings(_env_file=None, **values), *routers)
         async with running(app) as service, client_of(service) as client:
             yield client
 

@@ -40,7 +40,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from {{ package_name }}.database.driver import parse_database_url
+from {{ package_name }}.settings import parse_database_url
 
 from scripts.embedded import NoServerError
 # {% if postgresql %}

@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import io
+import mimetypes
 import socket
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from sqlalchemy.orm import ORMExecuteState, Session
 import {{ package_name }}
 
 PACKAGE = str(Path({{ package_name }}.__file__).parent)
-IMPORT = "<frozen importlib._bootstrap>"
+READ_ONCE = ("<frozen importlib._bootstrap>", mimetypes.__file__)
+"""What reads files in its first call; a response with a file asks for its type."""
 
 SHARED_SESSION = "a session is used by two tasks: docs/patterns.md#one-session-per-task"
 BLOCKED_LOOP = "the event loop is blocked: docs/patterns.md#blocking-call"
@@ -43,10 +45,14 @@ def _always(*_: object) -> bool:
     return True
 
 
+def _names_a_file(file: object, *_: object) -> bool:
+    return not isinstance(file, int)
+
+
 BLOCKING: tuple[tuple[Any, str, Callable[..., bool]], ...] = (
     (time, "sleep", _always),
-    (builtins, "open", _always),
-    (io, "open", _always),
+    (builtins, "open", _names_a_file),
+    (io, "open", _names_a_file),
     (subprocess.Popen, "wait", _always),
     (socket.socket, "connect", lambda connection, *_: connection.gettimeout() != 0),
     (Future, "result", lambda future, *_: not future.done()),
@@ -70,7 +76,7 @@ def _called_by_service() -> bool:
     frame = sys._getframe()
     while frame.f_back:
         frame = frame.f_back
-        if frame.f_code.co_filename == IMPORT:  # which reads files, but once
+        if frame.f_code.co_filename in READ_ONCE:
             return False
         if frame.f_code.co_filename.startswith(PACKAGE):
             return True

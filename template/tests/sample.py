@@ -11,7 +11,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import Field, StringConstraints
-from sqlalchemy import ForeignKey, MetaData, String
+from sqlalchemy import ForeignKey, MetaData, String, select
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.pool import NullPool
@@ -24,20 +24,23 @@ from {{ package_name }}.database.dependencies import (
 )
 from {{ package_name }}.database.repository import AsyncRepository
 from {{ package_name }}.database.session import ReadSession, WriteSession
-from {{ package_name }}.pagination import (
+from {{ package_name }}.web.pagination import (
     Cursor,
+    Keyset,
+    KeysetPage,
     Limit,
     Page,
-    cut_page,
-    decode_cursor,
 )
-from {{ package_name }}.problems import NotFound
-from {{ package_name }}.schemas import PLAIN_TEXT, RequestModel, ResponseModel
+from {{ package_name }}.web.problems import NotFound
+from {{ package_name }}.web.schemas import (
+    PLAIN_TEXT,
+    RequestModel,
+    ResponseModel,
+)
 
 LENGTH = 200
 BULK_ROWS = 10_000
 BULK_BYTES = 10 * 1024 * 1024
-LISTING = "gizmos"
 
 METADATA = MetaData(naming_convention=NAMING_CONVENTION)
 
@@ -94,8 +97,14 @@ class GizmoRead(ResponseModel):
     note: str
 
 
+PAGE = Keyset(select(Gizmo), Gizmo.id)
+
+
 class GizmoRepository(AsyncRepository[Gizmo]):
     model = Gizmo
+
+    async def page(self, *, limit: int, cursor: str | None) -> KeysetPage[Gizmo]:
+        return await PAGE.page(self.session, limit=limit, cursor=cursor)
 
 
 class GizmoNotFound(NotFound):
@@ -113,10 +122,8 @@ class GizmoQueries:
             raise GizmoNotFound
         return gizmo
 
-    async def page(self, *, limit: int, cursor: str | None) -> Page[GizmoRead]:
-        after = decode_cursor(cursor, listing=LISTING)
-        rows = await self._gizmos.page(after=after, limit=limit + 1)
-        return Page[GizmoRead].model_validate(cut_page(rows, limit=limit, listing=LISTING))
+    async def page(self, *, limit: int, cursor: str | None) -> KeysetPage[Gizmo]:
+        return await self._gizmos.page(limit=limit, cursor=cursor)
 
 
 class GizmoService:
@@ -153,10 +160,10 @@ async def create_gizmo(data: GizmoCreate, gizmos: GizmoServiceDep) -> Gizmo:
     return await gizmos.create(data)
 
 
-@router.get("")
+@router.get("", response_model=Page[GizmoRead])
 async def list_gizmos(
     gizmos: GizmoQueriesDep, limit: Limit = 20, cursor: Cursor = None
-) -> Page[GizmoRead]:
+) -> KeysetPage[Gizmo]:
     return await gizmos.page(limit=limit, cursor=cursor)
 
 

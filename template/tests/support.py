@@ -1,14 +1,22 @@
 """What several tests need."""
 
 import asyncio
+# {% if database_driver == "aiosqlite" %}
+import sqlite3
+# {% endif %}
 import time
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import httpx2
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData, event, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from {{ package_name }}.lifespan import State
+
+from tests.sample import Gizmo
 
 T = TypeVar("T")
 
@@ -43,6 +51,11 @@ async def create_gizmos(client: httpx2.AsyncClient, count: int) -> list[dict[str
     return [await create_gizmo(client, name=f"Gizmo {number}") for number in range(count)]
 
 
+async def names_of_gizmos(state: State) -> list[str]:
+    async with state["database"].read() as session:
+        return list(await session.scalars(select(Gizmo.name)))
+
+
 def assert_problem(response: httpx2.Response, status: int, kind: str) -> dict[str, Any]:
     """Check the form of an error and return its body."""
     body: dict[str, Any] = response.json()
@@ -58,6 +71,20 @@ def bad_fields(response: httpx2.Response) -> list[str]:
     """Return the names of the fields that a validation problem complains of."""
     body = assert_problem(response, 422, "validation-error")
     return [error["field"] for error in body["errors"]]
+
+
+def database_error(code: str | int) -> DBAPIError:
+    """Make an error as it comes from the database, with its code."""
+    # {% if postgresql %}
+    error = Exception("the value is hunter2")
+    error.sqlstate = code  # type: ignore[attr-defined]  # of a driver
+    # {% elif database_driver == "asyncmy" %}
+    error = Exception(code, "the value is hunter2")
+    # {% else %}
+    error = sqlite3.OperationalError("the value is hunter2")
+    error.sqlite_errorname = str(code)
+    # {% endif %}
+    return DBAPIError(None, None, error)
 
 
 @asynccontextmanager
@@ -89,9 +116,9 @@ def statements(engine: AsyncEngine) -> Iterator[list[Any]]:
 
 def rows_in(parameters: Any) -> int:
     """Return how many rows a statement inserts that has these parameters."""
-    # {% if database_driver == "asyncpg" %}
+    # {% if database_driver == "asyncpg" and fast_paths %}
     return len(parameters[0])
-    # {% elif database_driver == "psycopg" %}
+    # {% elif database_driver == "psycopg" and fast_paths %}
     return len(parameters["id"])
     # {% else %}
     return len(parameters) if isinstance(parameters, list) else 1

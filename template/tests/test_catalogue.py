@@ -14,6 +14,10 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
+EXAMPLE = "calling-another-service-in-the-middle-of-a-write"
+"""It shows how several entries work together, and has none of its own."""
+
+
 def entries() -> dict[str, str]:
     """Return the text of each entry of the catalogue by its anchor."""
     text = (ROOT / "docs" / "patterns.md").read_text("utf-8")
@@ -21,7 +25,7 @@ def entries() -> dict[str, str]:
     return {
         anchor(heading): body
         for heading, body in zip(parts[1::2], parts[2::2], strict=True)
-        if heading
+        if heading and anchor(heading) != EXAMPLE
     }
 
 

@@ -1,59 +1,19 @@
-from typing import Any
-
+import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from fastapi import FastAPI
 
 from {{ package_name }} import main
-from {{ package_name }}.main import create_app, register
-from {{ package_name }}.problems import PROBLEM_RESPONSES
+from {{ package_name }}.main import create_app
 from {{ package_name }}.settings import Settings
 
-
-def described(app: FastAPI) -> Any:
-    return app.openapi()["paths"]
+from tests.conftest import make_app
 
 
-def test_registered_routes_are_those_of_the_routers(settings: Settings) -> None:
-    included = FastAPI(
-        responses=PROBLEM_RESPONSES, generate_unique_id_function=lambda route: route.name
-    )
-    for router in main.ROUTERS:
-        included.include_router(router)
+def test_each_operation_has_an_id_of_its_own(settings: Settings) -> None:
+    paths = create_app(settings).openapi()["paths"]
 
-    assert described(create_app(settings)) == described(included)
-
-
-def test_routes_are_registered_flat(settings: Settings) -> None:
-    routes = create_app(settings).routes
-
-    assert all(isinstance(route, Route) for route in routes)
-
-
-def test_each_route_declares_its_model() -> None:
-    for router in main.ROUTERS:
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            assert route.response_model or route.status_code == 204, route.path
-
-
-def test_overrides_and_body_limits_reach_registered_routes(settings: Settings) -> None:
-    app = create_app(settings)
-
-    (route,) = [route for route in app.routes if getattr(route, "path", "") == "/gizmos/bulk"]
-
-    assert isinstance(route, APIRoute)
-    assert route.dependency_overrides_provider is app
-    assert route.max_body_size
-
-
-def test_a_router_of_something_else_is_refused() -> None:
-    router = APIRouter(routes=[Route("/plain", PlainTextResponse("plain"))])
-
-    with pytest.raises(TypeError, match="not a path operation"):
-        register(FastAPI(), router)
+    ids = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert len(ids) == len(set(ids))
 
 
 @pytest.mark.usefixtures("database_url")
@@ -63,11 +23,23 @@ def test_the_application_is_made_on_demand() -> None:
         _ = main.nothing
 
 
-def test_the_framework_tells_what_an_sdk_can_take(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not create_app(settings)._telemetry["tracing"]
+@pytest.mark.usefixtures("database_url")
+def test_what_goes_wrong_in_create_app_shows_as_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Settings) -> FastAPI:
+        raise AttributeError(name="oops")
 
-    monkeypatch.setattr(main, "find_spec", lambda _: object())
+    monkeypatch.setattr(main, "create_app", fail)
+    with pytest.raises(RuntimeError) as error:
+        _ = main.app
 
-    assert create_app(settings)._telemetry["tracing"]
+    assert getattr(error.value.__cause__, "name", None) == "oops"
+
+
+async def test_what_needs_no_resource_works_without_the_lifespan(settings: Settings) -> None:
+    transport = httpx2.ASGITransport(app=make_app(settings))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://service.test") as client:
+        response = await client.get("/openapi.json")
+        with pytest.raises(RuntimeError, match="the lifespan of this application has not run"):
+            await client.get("/gizmos")
+
+    assert response.status_code == 200

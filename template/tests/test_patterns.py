@@ -1,26 +1,27 @@
 """What docs/patterns.md promises and no linter sees."""
 
 import asyncio
-import inspect
+import pkgutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib import import_module
 from pathlib import Path
+from types import FunctionType
 from typing import Any, get_args
 from uuid import UUID
 
 import httpx2
 import pytest
 from fastapi import APIRouter
-from fastapi.dependencies.models import Dependant
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session, selectinload
 
-from {{ package_name }} import logs
 from {{ package_name }}.database.base import Base
-from {{ package_name }}.database.dependencies import ReadSessionDep
+from {{ package_name }}.database.dependencies import (
+    ReadSessionDep,
+    WriteSessionDep,
+)
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.gate import Overloaded
 from {{ package_name }}.database.repository import CHUNK_ROWS
@@ -28,50 +29,42 @@ from {{ package_name }}.database.repository import CHUNK_ROWS
 from {{ package_name }}.health.readiness import Readiness
 # {% endif %}
 from {{ package_name }}.lifespan import State, open_state
-from {{ package_name }}.main import ROUTERS
-from {{ package_name }}.pagination import START
+from {{ package_name }}.server import logs
 from {{ package_name }}.settings import Settings
 # {% if http_client != "none" %}
 from {{ package_name }}.upstream.client import UpstreamClient
 # {% endif %}
+from {{ package_name }}.web.pagination import Keyset
 
-from tests.conftest import MakeClient
+from tests.conftest import MakeClient, make_app
 from tests.guards import BLOCKED_LOOP, SHARED_SESSION
 from tests.sample import Cog, Gizmo, GizmoRepository
-from tests.sample import router as sample
 from tests.support import GIZMO, create_gizmo, create_gizmos, rows_in, statements
 
-ROUTES = [
-    route for router in (*ROUTERS, sample) for route in router.routes if isinstance(route, APIRoute)
-]
+LOADS = {"raise", "raise_on_sql", "write_only"}
+PACKAGE = "{{ package_name }}"
 
 
-def dependants(dependant: Dependant) -> Iterator[Dependant]:
-    for dependency in dependant.dependencies:
-        yield dependency
-        yield from dependants(dependency)
+@pytest.mark.parametrize("dependency", [ReadSessionDep, WriteSessionDep])
+def test_sessions_end_before_the_response(dependency: object) -> None:
+    _, depends = get_args(dependency)
+
+    assert depends.scope == "function"
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_each_dependency_ends_before_the_response(route: APIRoute) -> None:
-    for dependant in dependants(route.dependant):
-        call = dependant.call
-        if inspect.isasyncgenfunction(call) or inspect.isgeneratorfunction(call):
-            assert dependant.scope == "function", call
-
-
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_each_response_is_a_model(route: APIRoute) -> None:
-    if route.status_code == 204:
-        return
-    for model in get_args(route.response_model) or (route.response_model,):
-        assert isinstance(model, type)
-        assert issubclass(model, BaseModel), route.path
+def test_no_response_is_any_dictionary(settings: Settings) -> None:
+    for path, item in make_app(settings).openapi()["paths"].items():
+        for operation in item.values():
+            for response in operation["responses"].values():
+                schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+                is_open = schema.get("additionalProperties", True) is True
+                is_dictionary = schema.get("type") == "object" and "properties" not in schema
+                assert not (is_dictionary and is_open), path
 
 
 def test_nothing_is_loaded_implicitly() -> None:
     for mapper in Base.registry.mappers:
-        assert {relationship.lazy for relationship in mapper.relationships} <= {"raise"}, mapper
+        assert {relationship.lazy for relationship in mapper.relationships} <= LOADS, mapper
 
 
 async def test_a_failing_commit_is_not_answered_as_success(client: httpx2.AsyncClient) -> None:
@@ -121,11 +114,10 @@ async def test_what_is_asked_for_is_loaded_for_the_whole_page(
 
     with statements(state["database"].read_engine) as seen:
         async with state["database"].read() as reader:
-            page = await GizmoRepository(reader).page(
-                after=START, limit=3, options=[selectinload(Gizmo.cogs)]
-            )
+            with_cogs = Keyset(select(Gizmo).options(selectinload(Gizmo.cogs)), Gizmo.id)
+            page = await with_cogs.page(reader, limit=3, cursor=None)
 
-    assert [len(gizmo.cogs) for gizmo in page] == [1, 1, 1]
+    assert [len(gizmo.cogs) for gizmo in page.items] == [1, 1, 1]
     assert len(seen) == 2
 
 
@@ -173,6 +165,25 @@ async def test_resources_close_in_reverse_order(
     assert events == [f"open {name}" for name in names] + [f"close {name}" for name in names[::-1]]
 
 
+def classes() -> Iterator[type]:
+    for module in pkgutil.walk_packages(import_module(PACKAGE).__path__, f"{PACKAGE}."):
+        if not module.name.startswith(f"{PACKAGE}.migrations"):
+            for value in vars(import_module(module.name)).values():
+                if isinstance(value, type) and value.__module__ == module.name:
+                    yield value
+
+
+def test_no_class_replaces_what_its_library_keeps_to_itself() -> None:
+    kinds = (FunctionType, classmethod, staticmethod, property)
+    for ours in classes():
+        members = [name for name, value in vars(ours).items() if isinstance(value, kinds)]
+        for name in members:
+            # Python and enums name what may be replaced with an underscore at the end, too.
+            if name.startswith("_") and not name.endswith("_"):
+                libraries = [base.__module__ for base in ours.__mro__ if name in vars(base)]
+                assert {each.partition(".")[0] for each in libraries} == {PACKAGE}, name
+
+
 async def test_engines_end_with_the_process(settings: Settings) -> None:
     seen = set()
     for _ in range(2):
@@ -205,6 +216,7 @@ async def test_pools_have_every_option(settings: Settings, state: State) -> None
         assert pool.timeout() == settings.database_pool_timeout
         assert pool._max_overflow == settings.database_max_overflow
         assert pool._pool.use_lifo
+        assert pool._pre_ping
         assert engine.sync_engine.hide_parameters
 
 

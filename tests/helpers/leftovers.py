@@ -29,6 +29,7 @@ OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
         r"\busers/|\borders/|/users\b|/orders\b|(?-i:\b(User|Order)s?([A-Z]|\b(?! )))|\bseed",
         ("src/", "tests/", "scripts/", "README.md"),
     ),
+    "fast_paths": (r"\bfast(/|_|\.py)|\.fast\b|\bfast path|compiled once", ""),
 }
 """What a yes or no leaves out: a pattern of words, and where they must not be."""
 

@@ -70,6 +70,7 @@ def _import_linter(service: Service, environment: Environment) -> list[Finding]:
         contract["name"]: contract["id"]
         for contract in service.pyproject["tool"]["importlinter"]["contracts"]
     }
+    root = service.pyproject["tool"]["importlinter"]["root_package"]
     found = []
     name = ""
     output = _output(service, environment, "lint-imports", "--no-cache", "--no-logo")
@@ -78,4 +79,9 @@ def _import_linter(service: Service, environment: Environment) -> list[Finding]:
         if chain := re.match(r"-\s+(\S+) -> \S+ \(l\.\d+\)", line):
             file = f"src/{chain[1].replace('.', '/')}.py"
             found.append(Finding(file, ids[name], name))
+        elif circle := re.match(r"-\s+\.(\w+) -> \.(\w+) \(\d+ imports?\)", line):
+            found += [
+                Finding(f"src/{root}/{package}/__init__.py", ids[name], name)
+                for package in circle.groups()
+            ]
     return found

@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from tests.helpers.git import git
 from tests.helpers.service import run
 from tests.helpers.updates import substitute
 
@@ -38,8 +39,7 @@ from fastapi import APIRouter, Request
 from sqlalchemy import select
 
 from ..database.dependencies import ReadSessionDep
-from ..lifespan import state_of
-from ..schemas import ResponseModel
+from ..web.schemas import ResponseModel
 from .models import Note
 
 router = APIRouter(prefix="/notes", tags=["notes"])
@@ -54,7 +54,7 @@ class Notes(ResponseModel):
 @router.get("")
 async def list_notes(request: Request, session: ReadSessionDep) -> Notes:
     """List the newest notes."""
-    limit = state_of(request)["settings"].notes_limit
+    limit = request.state.settings.notes_limit
     newest = select(Note.text).order_by(Note.id.desc()).limit(limit)
     return Notes(notes=list(await session.scalars(newest)))
 ''',
@@ -104,10 +104,14 @@ async def test_there_are_no_notes_yet(client: httpx2.AsyncClient) -> None:
 EDITS = (
     (
         "src/order_desk/main.py",
-        r"^    (?:Timing|Request)Middleware,\n\)\n",
-        r"\g<0>from .notes.endpoints import router as notes\n",
+        r"^from \.lifespan import .*\n",
+        r"\g<0>from .notes import endpoints as notes\n",
     ),
-    ("src/order_desk/main.py", r"^    users,\n", r"\g<0>    notes,\n"),
+    (
+        "src/order_desk/main.py",
+        r"^    app\.include_router\(users\.router, (.*)\n",
+        r"\g<0>    app.include_router(notes.router, \g<1>\n",
+    ),
     (
         "src/order_desk/models.py",
         r"^from \.orders\.models",
@@ -120,7 +124,7 @@ EDITS = (
         r"\g<0>    notes_limit: PositiveInt = 50\n",
     ),
     ("src/order_desk/users/endpoints.py", r'tags=\["users"\]', 'tags=["people"]'),
-    ("src/order_desk/problems.py", r"\Z", "\n\nOWNER = True\n"),
+    ("src/order_desk/web/problems.py", r"\Z", "\n\nOWNER = True\n"),
     ("pyproject.toml", r'^    "structlog.*\n', r'\g<0>    "tzdata>=2025.1",\n'),
     ("pyproject.toml", r'^version = "0\.1\.0"', 'version = "1.7.2"'),
     (".env.example", r"\Z", "#NOTES_LIMIT=50\n"),
@@ -129,17 +133,39 @@ EDITS = (
 )
 """Edits to files of the template: file, pattern, replacement."""
 
+EDITS_OF_1_X = (
+    (
+        "src/order_desk/main.py",
+        r"^    (?:Timing|Request)Middleware,\n\)\n",
+        r"\g<0>from .notes.endpoints import router as notes\n",
+    ),
+    ("src/order_desk/main.py", r"^    users,\n", r"\g<0>    notes,\n"),
+    *EDITS[2:],
+)
+"""The same in a service of 1.x, whose routers stand in a tuple."""
+
 
 def work_on(service: Path) -> Path:
     """Do to a service named Order Desk what its owner would, and leave it uncommitted."""
+    is_old = not (service / "src/order_desk/web").exists()
     for file, text in FILES.items():
         (service / file).parent.mkdir(parents=True, exist_ok=True)
-        (service / file).write_text(text, "utf-8")
-    for file, pattern, replacement in EDITS:
-        substitute(service / file, pattern, replacement)
+        (service / file).write_text(text.replace("web.", "") if is_old else text, "utf-8")
+    for file, pattern, replacement in EDITS_OF_1_X if is_old else EDITS:
+        substitute(service / (file.replace("web/", "") if is_old else file), pattern, replacement)
     for file in DELETED:
         (service / file).unlink()
     return service
+
+
+def settle(service: Path, *files: str) -> None:
+    """Settle conflicts with 2.0.0: take the template's side and do to it again what was done."""
+    for file in files:
+        git(service, "checkout", "--theirs", "--", file)
+        git(service, "add", "--", file)
+        for edited, pattern, replacement in EDITS:
+            if edited == file:
+                substitute(service / file, pattern, replacement)
 
 
 EXAMPLE = (
@@ -156,7 +182,7 @@ WIRING = ("src/order_desk/main.py", "src/order_desk/models.py", "scripts/dev.py"
 """Where the example is imported."""
 
 IMPORT = re.compile(
-    r"^from (?:\S*\.(?:users|orders)\.\w+|scripts\.seed) import (.+)\n", re.MULTILINE
+    r"^from (?:\S*\.(?:users|orders)(?:\.\w+)?|scripts\.seed) import (.+)\n", re.MULTILINE
 )
 
 
@@ -170,7 +196,7 @@ def remove_example(service: Path) -> Path:
         using = rf"^.*\b(?:{'|'.join(names)})\b.*\n"
         text = re.sub(using, "", IMPORT.sub("", text), flags=re.MULTILINE)
         (service / file).write_text(text, "utf-8")
-    for command in (("check", "--select=I", "--fix"), ("format",)):
+    for command in (("check", "--select=I,F401", "--fix"), ("format",)):
         run(sys.executable, "-m", "ruff", *command, "--no-cache", *WIRING, cwd=service)
     return service
 

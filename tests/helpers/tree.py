@@ -8,7 +8,9 @@ COMMON = """
     .env.example
     .github/workflows/ci.yml
     .gitignore
+    AGENTS.md
     README.md
+    docs/architecture.md
     docs/patterns.md
     docs/promises.md
     pyproject.toml
@@ -22,6 +24,7 @@ COMMON = """
     rules/examples/pools.yml
     rules/examples/sqlalchemy.yml
     rules/examples/suppressions.yml
+    rules/utils/session.yml
     scripts/__init__.py
     scripts/dev.py
     sgconfig.yml
@@ -29,48 +32,48 @@ COMMON = """
     src/{package}/__main__.py
     src/{package}/database/__init__.py
     src/{package}/database/base.py
-    src/{package}/database/compiled.py
     src/{package}/database/dependencies.py
     src/{package}/database/driver.py
     src/{package}/database/engine.py
     src/{package}/database/errors.py
     src/{package}/database/faults.py
     src/{package}/database/gate.py
-    src/{package}/database/greenlets.py
+    src/{package}/database/pools.py
     src/{package}/database/preflight.py
     src/{package}/database/repository.py
     src/{package}/database/retries.py
     src/{package}/database/session.py
     src/{package}/database/types.py
-    src/{package}/drain.py
     src/{package}/lifespan.py
-    src/{package}/logs.py
     src/{package}/main.py
-    src/{package}/middleware.py
     src/{package}/migrations/__init__.py
     src/{package}/migrations/env.py
     src/{package}/migrations/script.py.mako
     src/{package}/models.py
-    src/{package}/operations.py
-    src/{package}/pagination.py
-    src/{package}/problems.py
-    src/{package}/protocol.py
-    src/{package}/routing.py
-    src/{package}/schemas.py
-    src/{package}/serialization.py
+    src/{package}/server/__init__.py
+    src/{package}/server/drain.py
+    src/{package}/server/garbage_collection.py
+    src/{package}/server/logs.py
+    src/{package}/server/protocol.py
+    src/{package}/server/watchdog.py
     src/{package}/settings.py
-    src/{package}/timers.py
-    src/{package}/watchdog.py
+    src/{package}/web/__init__.py
+    src/{package}/web/deadline.py
+    src/{package}/web/middleware.py
+    src/{package}/web/pagination.py
+    src/{package}/web/problems.py
+    src/{package}/web/schemas.py
+    src/{package}/web/serialization.py
+    src/{package}/web/state.py
     tests/__init__.py
     tests/conftest.py
     tests/database/__init__.py
-    tests/database/test_add.py
-    tests/database/test_compiled.py
     tests/database/test_driver.py
+    tests/database/test_errors.py
     tests/database/test_gate.py
-    tests/database/test_greenlets.py
     tests/database/test_migrations.py
     tests/database/test_preflight.py
+    tests/database/test_pools.py
     tests/database/test_repository.py
     tests/database/test_session.py
     tests/databases.py
@@ -90,24 +93,26 @@ COMMON = """
     tests/process/test_drain.py
     tests/process/test_process.py
     tests/sample.py
+    tests/server/__init__.py
+    tests/server/connections.py
+    tests/server/test_garbage_collection.py
+    tests/server/test_logs.py
+    tests/server/test_protocol.py
+    tests/server/test_watchdog.py
     tests/support.py
     tests/test_catalogue.py
     tests/test_lifespan.py
-    tests/test_logs.py
     tests/test_main.py
-    tests/test_middleware.py
-    tests/test_operations.py
-    tests/test_pagination.py
     tests/test_patterns.py
-    tests/test_problems.py
     tests/test_promises.py
-    tests/test_protocol.py
-    tests/test_routing.py
-    tests/test_schemas.py
-    tests/test_serialization.py
     tests/test_settings.py
-    tests/test_timers.py
-    tests/test_watchdog.py
+    tests/web/__init__.py
+    tests/web/test_deadline.py
+    tests/web/test_middleware.py
+    tests/web/test_pagination.py
+    tests/web/test_problems.py
+    tests/web/test_schemas.py
+    tests/web/test_serialization.py
 """
 
 # Files that need answers: every answer named must be one of those listed.
@@ -125,6 +130,11 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         {"database_driver": ("asyncpg", "psycopg")},
         """
         scripts/postgres.py
+        """,
+    ),
+    (
+        {"database_driver": ("asyncpg", "psycopg"), "fast_paths": (True,)},
+        """
         src/{package}/database/bulk.py
         tests/database/test_bulk.py
         """,
@@ -141,19 +151,19 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         rules/checks/http_client.yml
         rules/examples/http_client.yml
         src/{package}/upstream/__init__.py
-        src/{package}/upstream/body.py
         src/{package}/upstream/client.py
         src/{package}/upstream/endpoints.py
-        src/{package}/upstream/failures.py
+        src/{package}/upstream/paths.py
+        src/{package}/upstream/reply.py
         src/{package}/upstream/schemas.py
         src/{package}/upstream/service.py
         tests/upstream/__init__.py
         tests/upstream/conftest.py
         tests/upstream/server.py
-        tests/upstream/test_body.py
         tests/upstream/test_client.py
         tests/upstream/test_fetch.py
         tests/upstream/test_paths.py
+        tests/upstream/test_reply.py
         """,
     ),
     (
@@ -175,14 +185,12 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         src/{package}/orders/endpoints.py
         src/{package}/orders/models.py
         src/{package}/orders/repository.py
-        src/{package}/orders/rows.py
         src/{package}/orders/schemas.py
         src/{package}/orders/service.py
         src/{package}/users/__init__.py
         src/{package}/users/endpoints.py
         src/{package}/users/models.py
         src/{package}/users/repository.py
-        src/{package}/users/rows.py
         src/{package}/users/schemas.py
         src/{package}/users/service.py
         tests/orders/__init__.py
@@ -195,6 +203,25 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         {"example": (False,)},
         """
         src/{package}/migrations/versions/.gitkeep
+        """,
+    ),
+    (
+        {"fast_paths": (True,)},
+        """
+        src/{package}/fast/__init__.py
+        src/{package}/fast/connections.py
+        src/{package}/fast/routing.py
+        src/{package}/fast/statements.py
+        tests/fast/__init__.py
+        tests/fast/test_routing.py
+        tests/fast/test_statements.py
+        """,
+    ),
+    (
+        {"example": (True,), "fast_paths": (True,)},
+        """
+        src/{package}/users/fast.py
+        tests/users/test_fast.py
         """,
     ),
 )

@@ -17,7 +17,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "orjson": {"orjson": True, "json": False},
     "health_checks": {"health": True, "nohealth": False},
     "example": {"example": True, "noexample": False},
+    "fast_paths": {"plain": False, "fast": True},
 }
+UNNAMED = {"example", "plain"}
+"""Labels that a variant's name leaves out."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,12 @@ class Variant:
     labels: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "-".join(self.labels).removesuffix("-example")
+        return "-".join(label for label in self.labels if label not in UNNAMED)
+
+    @property
+    def core(self) -> bool:
+        """Whether it has the example and nothing beside it."""
+        return set(self.labels) >= UNNAMED
 
     @property
     def answers(self) -> dict[str, Any]:
@@ -54,10 +62,10 @@ def every() -> list[Variant]:
 
 
 def full() -> list[Variant]:
-    """Return every variant with the example, and without it few that have every pair."""
+    """Return every variant of the core, and of the others few that have every pair."""
     variants = every()
-    return [variant for variant in variants if variant.answers["example"]] + _few(
-        [variant for variant in variants if not variant.answers["example"]]
+    return [variant for variant in variants if variant.core] + _few(
+        [variant for variant in variants if not variant.core]
     )
 
 

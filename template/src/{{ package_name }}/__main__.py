@@ -5,8 +5,9 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 import structlog
@@ -15,8 +16,8 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from .database.preflight import verify_database
-from .logs import OUTPUT, configure_logging
-from .protocol import BoundedProtocol
+from .server.logs import configure_logging
+from .server.protocol import BoundedProtocol
 from .settings import Settings, load_settings
 
 BACKLOG = 2048
@@ -37,80 +38,19 @@ WORKER_SILENCE_SECONDS = 30
 log = structlog.get_logger()
 
 
-class Supervisor(Multiprocess):
-    """Ends as a single process does: refuses connections, and stops at once when told twice."""
-
-    at_once = False
-
-    def handle_int(self) -> None:
-        """Let Ctrl-C mean at once, also where it reaches this process alone."""
-        super().handle_int()
-        self.at_once = True
-
-    def terminate_all(self) -> None:
-        """Tell the workers to leave, and close the listeners that they inherited."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._insist())
-        super().terminate_all()
-        for listener in self.sockets:
-            listener.close()
-        if self.at_once:
-            self._insist()
-
-    def _insist(self) -> None:
-        # A second SIGTERM would be one with the first if a worker has not come to that yet. What
-        # the signal interrupts may be the logging of a line, so that nothing can be logged here.
-        for worker in self.processes:
-            if worker.pid and worker.process.is_alive():
-                os.kill(worker.pid, signal.SIGINT)
-
-
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:
         SystemExit: with one line that says why the service cannot start.
     """
-    signal.signal(signal.SIGTERM, leave)
+    # The server passes the signal on when it has shut down; by SIGTERM the exit code is 0.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     settings = load_settings()
     configure_logging(settings.log_level)
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(verify_database(settings))
         serve(settings, listen(settings))
-    except KeyboardInterrupt:
-        # By now the server has shut down; it only tells by which signal.
-        pass
-    finally:
-        OUTPUT.drain()
-
-
-def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve what connects to the listener, in this process or in several workers."""
-    config = uvicorn.Config(
-        f"{__package__}.main:app",
-        workers=settings.workers,
-        backlog=BACKLOG,
-        http=BoundedProtocol,
-        lifespan="on",
-        # The service logs by itself, and the server by way of the root logger.
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
-    )
-    log.info("listening", host=settings.host, port=listener.getsockname()[1])
-    with duplicated(listener) as listeners:
-        if settings.workers == 1:
-            uvicorn.Server(config).run(listeners)
-        else:
-            supervise(config, listeners)
-
-
-def leave(_number: int, _frame: FrameType | None) -> None:
-    """End by SIGTERM with exit code 0, while starting and when the server passes it on."""
-    sys.exit()
 
 
 def listen(settings: Settings) -> socket.socket:
@@ -128,13 +68,36 @@ def listen(settings: Settings) -> socket.socket:
         raise SystemExit(message) from None
 
 
+def serve(settings: Settings, listener: socket.socket) -> None:
+    """Serve what connects to the listener, in this process or in several workers."""
+    config = uvicorn.Config(
+        f"{__package__}.main:app",
+        workers=settings.workers,
+        backlog=BACKLOG,
+        http=BoundedProtocol,
+        lifespan="on",
+        # The server's own lines go the way of the service's, which has one for each request.
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        timeout_worker_healthcheck=WORKER_SILENCE_SECONDS,
+    )
+    log.info("listening", host=settings.host, port=listener.getsockname()[1])
+    with duplicated(listener) as listeners:
+        if settings.workers == 1:
+            uvicorn.Server(config).run(listeners)
+        else:
+            supervise(config, listeners)
+
+
 @contextmanager
 def duplicated(listener: socket.socket) -> Iterator[list[socket.socket]]:
     """Provide the listener and duplicates of it, and close them.
 
-    uvloop accepts one connection of a listener in a turn, and serves all requests that have come
-    before the next one: a burst of new connections would wait for as many turns. With more than a
-    few duplicates one worker could take the whole burst.
+    uvloop accepts one connection of a listener in a turn, so that a burst of new connections waits
+    for as many turns. With more than a few duplicates one worker could take the whole burst.
     """
     with ExitStack() as stack:
         stack.enter_context(listener)
@@ -150,10 +113,43 @@ def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     """
     # A fault in the code ends the start here, and not each worker that is started in turn.
     config.load_app()
-    supervisor = Supervisor(config, listeners)
+    supervisor = Multiprocess(config, listeners)
+    end_as_one_process(supervisor)
     supervisor.run()
     if any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes):
         sys.exit(STARTUP_FAILURE)
+
+
+def end_as_one_process(supervisor: Multiprocess) -> None:
+    """Let workers end as a single process does: refuse connections, and stop when told twice.
+
+    The supervisor itself listens until its last worker has ended, and hears one signal only.
+    """
+    signals: list[int] = []
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        signals.append(number)
+        supervisor.signal_queue.append(number)
+        if supervisor.should_exit.is_set():
+            stop_at_once()
+
+    def stop_at_once() -> None:
+        # A signal may interrupt the logging of a line, so that nothing is logged here.
+        for worker in supervisor.processes:
+            if worker.pid and worker.process.is_alive():
+                os.kill(worker.pid, signal.SIGINT)
+
+    def end() -> None:
+        supervisor.should_exit.wait()
+        # From here on no worker is started, which would inherit them.
+        for listener in supervisor.sockets:
+            listener.close()
+        if signal.SIGINT in signals or len(signals) > 1:
+            stop_at_once()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    threading.Thread(target=end, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
-"""The wiring: which parts make up the service."""
+"""The application: its middleware, error handlers and routers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
-from typing import Any, cast
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -15,91 +13,40 @@ from sqlalchemy.orm.exc import StaleDataError
 from starlette.exceptions import HTTPException  # noqa: TID251 - the framework raises it
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
 
 from .database.errors import handle_database_error, handle_pool_timeout, handle_stale_data
+# {% if example and fast_paths %}
+from .fast.routing import FastPathMiddleware
+# {% endif %}
 # {% if health_checks %}
-from .health.endpoints import router as health
+from .health import endpoints as health
 # {% endif %}
 from .lifespan import State, open_state
-from .logs import OUTPUT, configure_logging
-from .middleware import (
-    REQUEST_ID,
-    RESPONSE_TIME,
-    RequestMiddleware,
-)
 # {% if example %}
-from .orders.endpoints import router as orders
+from .orders import endpoints as orders
 # {% endif %}
-from .problems import (
-    PROBLEM_RESPONSES,
-    Problem,
-    handle_http_exception,
-    handle_problem,
-    handle_validation_error,
-)
-from .routing import Route
-# {% if orjson %}
-from .serialization import OrjsonResponse
-# {% endif %}
+from .server.logs import configure_logging
 from .settings import Settings, load_settings
 # {% if http_client != "none" %}
-from .upstream.endpoints import router as upstream
+from .upstream import endpoints as upstream
 # {% endif %}
 # {% if example %}
-from .users.endpoints import router as users
+from .users import endpoints as users
+# {% if fast_paths %}
+from .users.fast import fast_users
 # {% endif %}
-
-MAX_BODY_BYTES = 1024 * 1024
-"""The largest request body, unless a route sets a limit of its own."""
-
-# {% if example or (health_checks and http_client != "none") %}
-ROUTERS: tuple[APIRouter, ...] = (
-    # {% if health_checks %}
-    health,
-    # {% endif %}
-    # {% if example %}
-    users,
-    orders,
-    # {% endif %}
-    # {% if http_client != "none" %}
-    upstream,
-    # {% endif %}
-)
-# {% elif health_checks %}
-ROUTERS: tuple[APIRouter, ...] = (health,)
-# {% elif http_client != "none" %}
-ROUTERS: tuple[APIRouter, ...] = (upstream,)
+# {% endif %}
+from .web import middleware, problems
+# {% if database_driver in ("psycopg", "asyncmy") %}
+from .web.deadline import CLEAN_UP_SECONDS, DeadlineMiddleware
 # {% else %}
-ROUTERS: tuple[APIRouter, ...] = ()
+from .web.deadline import DeadlineMiddleware
 # {% endif %}
-
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-"""Without an SDK nobody takes what the framework would tell, but it asks for each request."""
 
-
-class Service(FastAPI):
-    """The application, without the layers that the framework has around all middleware.
-
-    They take a fiftieth of the time of a read. They answer errors and bound bodies, which
-    ``RequestMiddleware`` has done before, and tell telemetry of errors, and so they stay where
-    somebody takes that.
-    """
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Build the layers, beginning with our own."""
-        layer: Any = super().build_middleware_stack()
-        # ast-grep-ignore: middleware-order - it is only read
-        outermost: Any = self.user_middleware[0].cls
-        while not takes_telemetry() and not isinstance(layer, outermost):
-            layer = layer.app
-        return cast(ASGIApp, layer)
-
-
-def takes_telemetry() -> bool:
-    """Say whether anybody takes what the framework tells of its requests."""
-    return find_spec("opentelemetry.sdk") is not None
+MAX_BODY_BYTES = 1024 * 1024
+"""The largest request body, unless a route sets a ``max_body_size`` of its own."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -108,109 +55,81 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        try:
-            async with open_state(settings) as state:
-                yield state
-        finally:
-            OUTPUT.drain()
+        async with open_state(settings) as state:
+            yield state
 
-    app = Service(
+    # {% if example or health_checks or http_client != "none" %}
+    app = FastAPI(
+    # {% else %}
+    return FastAPI(
+    # {% endif %}
         title={{ project_name | py_string }},
         lifespan=lifespan,
-        middleware=middleware(settings),
+        middleware=list_middleware(settings),
         exception_handlers={
-            Problem: handle_problem,
-            HTTPException: handle_http_exception,
-            RequestValidationError: handle_validation_error,
+            problems.Problem: problems.handle_problem,
+            HTTPException: problems.handle_http_exception,
+            TimeoutError: problems.handle_timeout,
+            RequestValidationError: problems.handle_validation_error,
             DBAPIError: handle_database_error,
             StaleDataError: handle_stale_data,
             PoolTimeoutError: handle_pool_timeout,
+            Exception: middleware.handle_unexpected_error,
         },
-        responses=PROBLEM_RESPONSES,
-        telemetry=None if takes_telemetry() else NO_TELEMETRY,
+        responses=problems.PROBLEM_RESPONSES,
+        # Without an SDK nobody takes what FastAPI tells of each request.
+        telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
     )
-    # {% if health_checks %}
-    # Routes are tried in their order, and few requests are health checks.
-    for router in sorted(ROUTERS, key=lambda router: router is health):
-        register(app, router)
-    # The framework has put its documentation first.
-    # {% else %}
-    for router in ROUTERS:
-        register(app, router)
-    # Routes are tried in their order, and the framework has put its documentation first.
+    # {% if example %}
+    app.include_router(users.router, max_body_size=MAX_BODY_BYTES)
+    app.include_router(orders.router, max_body_size=MAX_BODY_BYTES)
     # {% endif %}
-    app.router.routes.sort(key=lambda route: not isinstance(route, APIRoute))
+    # {% if http_client != "none" %}
+    app.include_router(upstream.router, max_body_size=MAX_BODY_BYTES)
+    # {% endif %}
+    # {% if health_checks %}
+    app.include_router(health.router, max_body_size=MAX_BODY_BYTES)
+    # {% endif %}
+    # {% if example or health_checks or http_client != "none" %}
     return app
+    # {% endif %}
 
 
-def middleware(settings: Settings) -> list[Middleware]:
+def list_middleware(settings: Settings) -> list[Middleware]:
     """Return the middleware, outermost first."""
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Location", REQUEST_ID, RESPONSE_TIME],
+        expose_headers=["Location", middleware.REQUEST_ID, middleware.RESPONSE_TIME],
     )
     return [
         *([cors] if settings.cors_origins else []),
-        Middleware(
-            RequestMiddleware, seconds=settings.request_timeout, max_body_bytes=MAX_BODY_BYTES
-        ),
+        Middleware(middleware.RequestIdMiddleware),
+        Middleware(middleware.ResponseTimeMiddleware),
+        Middleware(middleware.RequestLogMiddleware),
+        # {% if database_driver in ("psycopg", "asyncmy") %}
+        # The driver waits for a cancelled statement to end, for ever where the database hangs,
+        # unless it is cancelled again.
+        Middleware(DeadlineMiddleware, seconds=settings.request_timeout + CLEAN_UP_SECONDS),
+        # {% endif %}
+        Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
+        # {% if example and fast_paths %}
+        Middleware(FastPathMiddleware, fast_users),
+        # {% endif %}
+        Middleware(middleware.ProblemMiddleware),
     ]
-
-
-def register(app: FastAPI, router: APIRouter) -> None:
-    """Add the routes of a router to the application itself.
-
-    ``include_router`` keeps the router as a level of its own, which is matched anew for every
-    request and costs more than most queries.
-    """
-    for route in router.routes:
-        if not isinstance(route, APIRoute):
-            message = f"{route} is not a path operation"
-            raise TypeError(message)
-        app.router.add_api_route(
-            route.path,
-            route.endpoint,
-            methods=list(route.methods or ()),
-            name=route.name,
-            operation_id=route.name,
-            tags=route.tags,
-            dependencies=route.dependencies,
-            summary=route.summary,
-            description=route.description,
-            deprecated=route.deprecated,
-            include_in_schema=route.include_in_schema,
-            status_code=route.status_code,
-            response_model=route.response_model,
-            response_model_include=route.response_model_include,
-            response_model_exclude=route.response_model_exclude,
-            response_model_by_alias=route.response_model_by_alias,
-            response_model_exclude_unset=route.response_model_exclude_unset,
-            response_model_exclude_defaults=route.response_model_exclude_defaults,
-            response_model_exclude_none=route.response_model_exclude_none,
-            response_description=route.response_description,
-            responses=route.responses,
-            # {% if orjson %}
-            response_class=route.response_class
-            if route.response_model or isinstance(route.response_class, type)
-            else OrjsonResponse,
-            # {% else %}
-            response_class=route.response_class,
-            # {% endif %}
-            callbacks=route.callbacks,
-            openapi_extra=route.openapi_extra,
-            strict_content_type=route.strict_content_type,
-            form_limits=route.form_limits,
-            max_body_size=route.max_body_size,
-            route_class_override=Route,
-        )
 
 
 def __getattr__(name: str) -> FastAPI:
     # `app` is made when a server asks for it, so that importing this module needs no settings.
     if name == "app":
-        return create_app(load_settings())
+        try:
+            return create_app(load_settings())
+        except AttributeError as error:
+            # Python would take it for the lack of `app` itself.
+            message = "the application cannot be built"
+            raise RuntimeError(message) from error
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

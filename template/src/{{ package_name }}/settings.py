@@ -1,6 +1,6 @@
 """Settings from the environment and from ``.env``. Times are in seconds."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     # {% if http_client != "none" %}
@@ -17,14 +17,44 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
-from .database.driver import parse_database_url
-from .logs import LogLevel
+DRIVER_NAME = "{{ driver.url_scheme }}"
+EXAMPLE_URL = "{{ driver.example_url }}"
+
+
+def parse_database_url(value: object) -> URL:
+    """Read the URL of a database for {{ driver.name }}.
+
+    Raises:
+        ValueError: it is not such a URL.
+    """
+    message = f"must be a URL such as {EXAMPLE_URL}"
+    try:
+        url = make_url(value)  # type: ignore[arg-type]  # any object may be tried
+    except (ArgumentError, TypeError, ValueError):
+        raise ValueError(message) from None
+    # {% if database_driver == "aiosqlite" %}
+    if url.get_backend_name() != "sqlite":
+        raise ValueError(message)
+    if url.database in (None, "", ":memory:"):
+        message = f"must name a file, such as {EXAMPLE_URL}; memory is not shared by connections"
+        raise ValueError(message)
+    # {% elif postgresql %}
+    if url.get_backend_name() not in ("postgresql", "postgres"):
+        raise ValueError(message)
+    # {% else %}
+    if url.get_backend_name() not in ("mysql", "mariadb"):
+        raise ValueError(message)
+    # {% endif %}
+    return url.set(drivername=DRIVER_NAME)
+
 
 DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 def split_list(value: object) -> object:
@@ -35,15 +65,12 @@ def split_list(value: object) -> object:
 
 
 # {% if http_client != "none" %}
-def check_base_url(url: HttpUrl) -> HttpUrl:
+def check_base(url: HttpUrl) -> HttpUrl:
     """Refuse what a base URL cannot have."""
     if url.query or url.fragment:
         message = "a base URL has no query and no fragment"
         raise ValueError(message)
     return url
-
-
-BaseUrl = Annotated[HttpUrl, AfterValidator(check_base_url)]
 
 
 # {% endif %}
@@ -79,12 +106,12 @@ class Settings(BaseSettings):
     """A statement that waits longer for a lock is stopped and answered 503."""
 
     request_timeout: Seconds = 30
-    """The budget of a request; exceeding it is answered 504."""
+    """The time until a response begins; exceeding it is answered 504."""
     drain_seconds: float = Field(default=5, ge=0, le=3600, allow_inf_nan=False)
     """How long requests are still served after SIGTERM, until routers know of it."""
     # {% if http_client != "none" %}
 
-    upstream_url: BaseUrl | None = Field(default=None, repr=False)
+    upstream_url: Annotated[HttpUrl, AfterValidator(check_base)] | None = Field(None, repr=False)
     """The service whose paths ``POST /upstream/fetch`` may fetch."""
     # {% endif %}
 

@@ -9,10 +9,13 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import ARRAY, JSON, MetaData, Numeric, String, Text, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from {{ package_name }}.database.base import Entity
+from {{ package_name }}.database.driver import fault_of
 from {{ package_name }}.database.engine import Database
+from {{ package_name }}.database.faults import Fault
 from {{ package_name }}.database.repository import AsyncRepository
 from {{ package_name }}.database.types import UtcDateTime
 from {{ package_name }}.settings import Settings
@@ -122,3 +125,11 @@ async def test_no_value_of_a_row_is_left_out(samples: Database) -> None:
     await insert(samples, [{"label": "one"}, {"label": "two", "number": 2}])
 
     assert [row.number for row in await read(samples)] == [7, 2]
+
+
+async def test_a_string_that_is_too_long_is_refused_and_not_cut(samples: Database) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        await insert(samples, [{"label": "one"}, {"label": "x" * 21}])
+
+    assert fault_of(refused.value) is Fault.BAD_VALUE
+    assert not await read(samples)

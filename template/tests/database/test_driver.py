@@ -1,61 +1,35 @@
 """What the service expects of the driver and its database, asked of the real ones."""
 
+# {% if database_driver == "aiosqlite" %}
 import asyncio
-from datetime import UTC, datetime, timedelta, timezone
-from uuid import UUID, uuid4
+# {% endif %}
+from datetime import datetime, timedelta, timezone
+from uuid import uuid4
 
 import httpx2
 import pytest
-from fastapi import APIRouter
-from sqlalchemy import insert, select, text, update
 # {% if postgresql %}
+from sqlalchemy import Integer, bindparam, cast, select, text, update
 from sqlalchemy.exc import DBAPIError
 # {% else %}
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, StatementError
 # {% endif %}
 
-from {{ package_name }}.database.dependencies import (
-    ReadSessionDep,
-    WriteSessionDep,
-)
-from {{ package_name }}.database.driver import fault_of
+from {{ package_name }}.database.driver import fault_of, place_of
 # {% if database_driver == "asyncmy" %}
 from {{ package_name }}.database.engine import Database
 # {% endif %}
 from {{ package_name }}.database.faults import Fault
 from {{ package_name }}.lifespan import State
+# {% if database_driver == "asyncmy" %}
 from {{ package_name }}.settings import Settings
+# {% endif %}
 
 from tests.conftest import MakeClient
+from tests.faults.statements import router
 from tests.sample import Gizmo
-# {% if database_driver == "aiosqlite" %}
 from tests.support import GIZMO, assert_problem, create_gizmo
-# {% else %}
-from tests.support import GIZMO, assert_problem, create_gizmo, create_gizmos
-# {% endif %}
-
-# {% if postgresql %}
-SLOW = "SELECT pg_sleep(60)"
-# {% elif database_driver == "asyncmy" %}
-SLOW = "SELECT SLEEP(60)"
-# {% else %}
-SLOW = """
-    WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers)
-    SELECT max(n) FROM numbers
-"""
-# {% endif %}
-
-router = APIRouter()
-
-
-@router.get("/slow")
-async def slow_read(session: ReadSessionDep) -> None:
-    await session.execute(text(SLOW))
-
-
-@router.post("/slow")
-async def slow_write(session: WriteSessionDep) -> None:
-    await session.execute(text(SLOW))
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -81,32 +55,7 @@ async def test_a_wait_for_a_lock_is_stopped(
 
     assert_problem(response, 503, "lock-timeout")
     assert response.headers["retry-after"] == "1"
-# {% if database_driver != "aiosqlite" %}
-
-
-async def test_a_deadlock_is_known(client: httpx2.AsyncClient, state: State) -> None:
-    first, second = [UUID(gizmo["id"]) for gizmo in await create_gizmos(client, 2)]
-    faults: list[Fault] = []
-    both_locked = asyncio.Barrier(2)
-
-    async def lock(*ids: UUID) -> None:
-        try:
-            async with state["database"].write() as session:
-                for gizmo_id in ids:
-                    await session.execute(
-                        update(Gizmo).where(Gizmo.id == gizmo_id).values(note="Locked")
-                    )
-                    if gizmo_id == ids[0]:
-                        await both_locked.wait()
-        except DBAPIError as error:
-            faults.append(fault_of(error))
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(lock(first, second))
-        group.create_task(lock(second, first))
-
-    assert faults == [Fault.DEADLOCK]
-# {% else %}
+# {% if database_driver == "aiosqlite" %}
 
 
 async def test_writers_queue(make_client: MakeClient) -> None:
@@ -145,6 +94,20 @@ async def test_a_serialization_failure_is_known(client: httpx2.AsyncClient, stat
             await connection.execute(rename)
 
     assert fault_of(error.value) is Fault.SERIALIZATION
+
+
+async def test_a_value_that_is_refused_leaves_no_statement_behind(state: State) -> None:
+    database = state["database"]
+    async with database.read_engine.connect() as connection:
+        process = await connection.scalar(text("SELECT pg_backend_pid()"))
+        with pytest.raises(DBAPIError) as error:
+            await connection.execute(select(cast(bindparam("n", 2**40), Integer)))
+    async with database.write() as session:
+        activity = text("SELECT state FROM pg_stat_activity WHERE pid = :pid")
+        state_of_process = await session.scalar(activity, {"pid": process})
+
+    assert fault_of(error.value) is Fault.BAD_VALUE
+    assert state_of_process == "idle"
 # {% endif %}
 
 
@@ -152,19 +115,39 @@ COG_OF_NOTHING = """
     INSERT INTO cogs (id, created_at, gizmo_id)
     SELECT id, created_at, '00000000000000000000000000000000' FROM gizmos
 """
+SAME_GIZMO = "INSERT INTO gizmos SELECT * FROM gizmos"
+EMPTY_GIZMO = "INSERT INTO gizmos (id) VALUES ('00000000000000000000000000000000')"
+# {% if postgresql %}
+GIZMOS = {"table_name": "gizmos"}
+COGS = {"table_name": "cogs", "constraint_name": "fk_cogs_gizmo_id_gizmos"}
+ERRORS = [
+    (COG_OF_NOTHING, Fault.REFERENCE, COGS),
+    (SAME_GIZMO, Fault.DUPLICATE, GIZMOS | {"constraint_name": "pk_gizmos"}),
+    (EMPTY_GIZMO, Fault.INTEGRITY, GIZMOS | {"column_name": "name"}),
+    ("UPDATE gizmos SET name = repeat('x', 201)", Fault.BAD_VALUE, {}),
+    ("SELECT * FROM nowhere", Fault.OTHER, {}),
+]
+# {% elif database_driver == "asyncmy" %}
+ERRORS = [
+    (COG_OF_NOTHING, Fault.REFERENCE, {"constraint_name": "fk_cogs_gizmo_id_gizmos"}),
+    (SAME_GIZMO, Fault.DUPLICATE, {"constraint_name": "PRIMARY"}),
+    (EMPTY_GIZMO, Fault.INTEGRITY, {"constraint_name": "name"}),
+    ("UPDATE gizmos SET name = repeat('x', 201)", Fault.BAD_VALUE, {"constraint_name": "name"}),
+    ("SELECT * FROM nowhere", Fault.OTHER, {}),
+]
+# {% else %}
+ERRORS = [
+    (COG_OF_NOTHING, Fault.REFERENCE, {}),
+    (SAME_GIZMO, Fault.DUPLICATE, {"constraint_name": "gizmos.name"}),
+    (EMPTY_GIZMO, Fault.INTEGRITY, {"constraint_name": "gizmos.name"}),
+    ("SELECT * FROM nowhere", Fault.OTHER, {}),
+]
+# {% endif %}
 
 
-@pytest.mark.parametrize(
-    ("statement", "fault"),
-    [
-        (COG_OF_NOTHING, Fault.INTEGRITY),
-        ("INSERT INTO gizmos SELECT * FROM gizmos", Fault.DUPLICATE),
-        ("INSERT INTO gizmos (id) SELECT id FROM gizmos", Fault.INTEGRITY),
-        ("SELECT * FROM nowhere", Fault.OTHER),
-    ],
-)
-async def test_an_error_has_its_meaning(
-    client: httpx2.AsyncClient, state: State, statement: str, fault: Fault
+@pytest.mark.parametrize(("statement", "fault", "place"), ERRORS)
+async def test_an_error_has_its_meaning_and_its_place(
+    client: httpx2.AsyncClient, state: State, statement: str, fault: Fault, place: dict[str, str]
 ) -> None:
     await create_gizmo(client)
 
@@ -172,7 +155,7 @@ async def test_an_error_has_its_meaning(
         async with state["database"].write() as session:
             await session.execute(text(statement))
 
-    assert fault_of(error.value) is fault
+    assert (fault_of(error.value), place_of(error.value)) == (fault, place)
 
 
 async def test_ids_and_times_survive_the_round_trip(state: State) -> None:
@@ -197,39 +180,6 @@ async def test_a_time_without_a_zone_is_refused(state: State) -> None:
         async with state["database"].write() as session:
             session.add(Gizmo(**GIZMO, created_at=datetime(2024, 2, 29)))  # noqa: DTZ001 - the case
 # {% endif %}
-
-
-async def test_ids_sort_like_in_python(client: httpx2.AsyncClient, state: State) -> None:
-    ids = [uuid4() for _ in range(50)]
-    rows = [
-        {"id": gizmo_id, "name": str(gizmo_id), "note": "x", "created_at": NOW} for gizmo_id in ids
-    ]
-    async with state["database"].write() as session:
-        await session.execute(insert(Gizmo), rows)
-
-    first = (await client.get("/gizmos", params={"limit": 30})).json()
-    params = {"limit": 30, "cursor": first["next_cursor"]}
-    second = (await client.get("/gizmos", params=params)).json()
-
-    assert [UUID(gizmo["id"]) for gizmo in first["items"] + second["items"]] == sorted(ids)
-
-
-NOW = datetime.now(UTC)
-# {% if postgresql %}
-
-
-async def test_connections_carry_the_name_of_the_service(state: State) -> None:
-    async with state["database"].read() as session:
-        name = await session.scalar(text("SHOW application_name"))
-
-    assert name == "{{ package_name }}"
-# {% endif %}
-
-
-async def test_settings_reach_the_engine(settings: Settings, state: State) -> None:
-    pool = state["database"].write_engine.pool
-
-    assert pool.size() == settings.database_pool_size  # type: ignore[attr-defined]  # of this pool
 # {% if database_driver == "asyncmy" %}
 
 

@@ -1,25 +1,22 @@
-"""A connection that the server has closed never reaches a request."""
+"""A connection is asked before its use: one that lives is kept, another one replaced."""
 
-import httpx2
-import pytest
+from {{ package_name }}.database.engine import Database
+from {{ package_name }}.settings import Settings
 
-from {{ package_name }}.database import engine
-from {{ package_name }}.lifespan import State
-
-from tests.faults.pools import kill_idle_connection
+from tests.databases import end_connections
+from tests.faults.pools import OWN_NUMBER
 
 
-async def test_a_closed_connection_is_noticed(client: httpx2.AsyncClient, state: State) -> None:
-    await kill_idle_connection(state["database"])
+async def test_a_connection_is_kept_until_the_server_ends_it(settings: Settings) -> None:
+    async with Database.open(settings) as database:
 
-    assert (await client.get("/gizmos")).status_code == 200
+        async def number() -> int:
+            async with database.read() as session:
+                return int(await session.scalar(OWN_NUMBER))
 
+        first = await number()
+        assert await number() == first
 
-async def test_an_idle_connection_is_tried_first(
-    client: httpx2.AsyncClient, state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(engine, "is_lost", lambda _: False)
-    monkeypatch.setattr(engine, "PING_AFTER_SECONDS", 0)
-    await kill_idle_connection(state["database"])
+        await end_connections(settings.database_url)
 
-    assert (await client.get("/gizmos")).status_code == 200
+        assert await number() != first

@@ -15,6 +15,11 @@ async def hold(gate: Gate, until: asyncio.Event) -> None:
         await until.wait()
 
 
+async def assert_free(gate: Gate) -> None:
+    async with asyncio.timeout(1), gate:
+        pass
+
+
 async def test_the_longest_waiting_passes_first() -> None:
     gate = Gate(permits=1, timeout=5)
     passed: list[int] = []
@@ -72,57 +77,54 @@ async def test_waiting_ends_at_the_timeout() -> None:
             async with asyncio.timeout(5):
                 await gate.__aenter__()
 
-    async with gate:
-        pass
+    await assert_free(gate)
 
 
 async def test_a_cancelled_waiter_leaves_the_queue() -> None:
     gate = Gate(permits=1, timeout=5)
-    done = asyncio.Event()
     async with gate:
         for _ in range(WAITERS_PER_PERMIT + 1):
-            waiter = asyncio.ensure_future(hold(gate, done))
+            waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
             await asyncio.sleep(0)
             waiter.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiter
 
-    async with asyncio.timeout(1), gate:
-        pass
+    await assert_free(gate)
 
 
-async def test_a_permit_that_comes_with_a_cancellation_is_passed_on() -> None:
+@pytest.mark.parametrize("permit_comes_first", [True, False])
+async def test_a_permit_that_comes_with_a_cancellation_is_passed_on(
+    *, permit_comes_first: bool
+) -> None:
     gate = Gate(permits=1, timeout=5)
     async with gate:
         waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
         await asyncio.sleep(0)
+        if not permit_comes_first:
+            waiter.cancel()
     waiter.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiter
 
-    assert gate.free == 1
+    await assert_free(gate)
 
 
-async def test_a_cancelled_waiter_gets_no_permit() -> None:
-    gate = Gate(permits=1, timeout=5)
-    async with gate:
-        waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
-        await asyncio.sleep(0)
-        waiter.cancel()
+@pytest.mark.parametrize("permit_comes_too", [True, False])
+async def test_a_refusal_that_comes_with_a_cancellation_is_no_permit(
+    *, permit_comes_too: bool
+) -> None:
+    gate = Gate(permits=1, timeout=0.01)
+    await gate.__aenter__()
+    waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_later(0.01, waiter.cancel)
+    time.sleep(0.05)  # noqa: ASYNC251 - all are due when the event loop comes to look
+    if permit_comes_too:
+        await gate.__aexit__(None, None, None)
     with pytest.raises(asyncio.CancelledError):
         await waiter
+    if not permit_comes_too:
+        await gate.__aexit__(None, None, None)
 
-    assert gate.free == 1
-
-
-async def test_a_refusal_that_comes_with_a_cancellation_is_no_permit() -> None:
-    gate = Gate(permits=1, timeout=0.01)
-    async with gate:
-        waiter = asyncio.ensure_future(hold(gate, asyncio.Event()))
-        await asyncio.sleep(0)
-        asyncio.get_running_loop().call_later(0.01, waiter.cancel)
-        time.sleep(0.05)  # noqa: ASYNC251 - both are due when the event loop comes to look
-        with pytest.raises(asyncio.CancelledError):
-            await waiter
-
-    assert gate.free == 1
+    await assert_free(gate)

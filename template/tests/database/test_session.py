@@ -1,59 +1,40 @@
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import (
-    # {% if database_driver == "asyncpg" %}
-    AdaptedConnection,
-    # {% endif %}
-    Connection,
-    Delete,
-    Insert,
-    Update,
-    delete,
-    event,
-    insert,
-    inspect,
-    select,
-    text,
-    update,
-)
-from sqlalchemy.exc import DBAPIError, IllegalStateChangeError, InvalidRequestError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Computed, Connection, MetaData, event, func, select, text
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.util import await_only
 
+from {{ package_name }}.database.base import Entity
 from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
     WriteSessionDep,
 )
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.gate import WAITERS_PER_PERMIT
-from {{ package_name }}.database.session import ReadSession
+from {{ package_name }}.database.session import ReadSession, WriteSession
+from {{ package_name }}.database.types import UtcDateTime
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.problems import Conflict
 from {{ package_name }}.settings import Settings
+from {{ package_name }}.web.problems import Conflict
 
 from tests.conftest import MakeClient
-# {% if database_driver == "asyncpg" %}
-from tests.faults.pools import OWN_NUMBER
-# {% endif %}
+from tests.faults.pools import assert_all_returned, in_use
 from tests.sample import Gizmo
-from tests.support import GIZMO, assert_problem, create_gizmo
-
-
-async def names(state: State) -> list[str]:
-    async with state["database"].read() as session:
-        return list(await session.scalars(select(Gizmo.name)))
+from tests.support import GIZMO, assert_problem, create_gizmo, names_of_gizmos, tables
 
 
 async def test_a_write_is_committed_at_the_end(state: State) -> None:
     async with state["database"].write() as session:
         session.add(Gizmo(**GIZMO))
 
-    assert await names(state) == [GIZMO["name"]]
+    assert await names_of_gizmos(state) == [GIZMO["name"]]
 
 
 async def test_a_write_is_undone_by_an_error(state: State) -> None:
@@ -66,7 +47,7 @@ async def test_a_write_is_undone_by_an_error(state: State) -> None:
     with pytest.raises(RuntimeError):
         await write_and_fail()
 
-    assert await names(state) == []
+    assert await names_of_gizmos(state) == []
 
 
 async def test_a_commit_that_was_begun_is_awaited(state: State) -> None:
@@ -89,45 +70,13 @@ async def test_a_commit_that_was_begun_is_awaited(state: State) -> None:
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
+        await assert_all_returned(database, connections=state["settings"].database_pool_size)
     finally:
         event.remove(database.write_engine.sync_engine, "commit", commit_slowly)
 
-    assert await names(state) == [GIZMO["name"]]
-    assert database.write_gate.free == state["settings"].database_pool_size
+    assert await names_of_gizmos(state) == [GIZMO["name"]]
 
 
-# {% if database_driver == "asyncpg" %}
-async def test_a_transaction_in_a_read_session_is_undone(settings: Settings) -> None:
-    one = settings.model_copy(update={"database_pool_size": 1})
-    async with Database.open(one) as database:
-        async with database.read() as session:
-            snapshot = {"isolation_level": "REPEATABLE READ"}
-            await session.connection(execution_options=snapshot)
-            await session.scalar(OWN_NUMBER)
-
-        async with database.read_engine.connect() as connection:
-            driver = (await connection.get_raw_connection()).driver_connection
-            assert driver
-            assert not driver.is_in_transaction()
-
-
-async def test_connections_of_the_overflow_are_closed_after_reads(settings: Settings) -> None:
-    one = settings.model_copy(update={"database_pool_size": 1, "database_max_overflow": 1})
-    async with Database.open(one) as database:
-        opened: list[AdaptedConnection] = []
-        event.listen(
-            database.read_engine.sync_engine, "connect", lambda it, _record: opened.append(it)
-        )
-
-        async with database.read() as first, database.read() as second:
-            await first.scalar(OWN_NUMBER)
-            await second.scalar(OWN_NUMBER)
-
-        closed = [connection.driver_connection.is_closed() for connection in opened]
-        assert sorted(closed) == [False, True]
-
-
-# {% endif %}
 async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state: State) -> None:
     router = APIRouter()
 
@@ -141,129 +90,62 @@ async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state
         response = await client.post("/refuse")
 
     assert_problem(response, 409, "conflict")
-    assert await names(state) == []
+    assert await names_of_gizmos(state) == []
 
 
-async def test_the_database_refuses_to_write_in_a_read_session(state: State) -> None:
-    await state["database"].add(Gizmo(**GIZMO))
+async def test_the_database_refuses_to_write_in_a_read_session(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    await create_gizmo(client)
 
     async with state["database"].read() as session:
         with pytest.raises(DBAPIError):
             await session.execute(text("DELETE FROM gizmos"))
 
-    assert await names(state) == [GIZMO["name"]]
+    assert await names_of_gizmos(state) == [GIZMO["name"]]
 
 
-@pytest.mark.parametrize("statement", [insert(Gizmo), update(Gizmo), delete(Gizmo)])
-async def test_a_read_session_refuses_statements_that_write(
-    state: State, statement: Insert | Update | Delete
+async def add(session: ReadSession, gizmo: Gizmo) -> None:
+    session.add(Gizmo(name=f"Not {gizmo.name}", note=gizmo.note))
+
+
+async def change(_session: ReadSession, gizmo: Gizmo) -> None:
+    gizmo.note = "Changed"
+
+
+async def delete(session: ReadSession, gizmo: Gizmo) -> None:
+    await session.delete(gizmo)
+
+
+@pytest.mark.parametrize("write", [add, change, delete])
+async def test_a_read_session_refuses_changes(
+    client: httpx2.AsyncClient, state: State, write: Callable[[ReadSession, Gizmo], Any]
 ) -> None:
-    async with state["database"].read() as session:
-        with pytest.raises(TypeError, match="WriteSession"):
-            await session.execute(statement, GIZMO)
-
-
-async def test_a_read_session_refuses_changes(client: httpx2.AsyncClient, state: State) -> None:
     await create_gizmo(client)
 
-    async with state["database"].read() as session:
-        gizmo = await session.scalar(select(Gizmo))
-        assert gizmo
-        await session.flush()
-        gizmo.note = "changed"
-        with pytest.raises(TypeError, match="WriteSession"):
-            await session.flush()
-        with pytest.raises(TypeError, match="WriteSession"):
-            await session.commit()
+    async def read_and_write() -> None:
+        async with state["database"].read() as session:
+            await write(session, (await session.scalars(select(Gizmo))).one())
+
+    with pytest.raises(TypeError, match="WriteSession"):
+        await read_and_write()
 
 
-async def test_a_read_session_tells_that_two_tasks_use_it(settings: Settings) -> None:
-    async with Database.open(settings) as database, database.read() as session:
-        connecting = asyncio.create_task(session.connection())
-        await asyncio.sleep(0)
-        with pytest.raises(IllegalStateChangeError):
-            await session.connection()
-        await connecting
-
-
-async def test_whoever_listens_hears_of_the_begin_of_a_read_session(state: State) -> None:
-    pool = cast(QueuePool, state["database"].read_engine.pool)
-    heard: list[object] = []
-    async with state["database"].read() as session:
-        event.listen(session.sync_session, "after_begin", lambda *it: heard.append(it))
-
+@pytest.mark.parametrize("kind", [ReadSession, WriteSession])
+async def test_a_session_that_is_used_after_its_request_takes_no_connection(
+    state: State, kind: type[ReadSession | WriteSession]
+) -> None:
+    database = state["database"]
+    open_session = database.read if kind is ReadSession else database.write
+    async with open_session() as session:
+        assert isinstance(session, kind)
         await session.scalar(select(1))
 
-        assert heard
-        assert session.in_transaction()
-        assert pool.checkedout() == 1
-    assert pool.checkedout() == 0
-
-
-@pytest.mark.parametrize("end", [ReadSession.close, ReadSession.reset, ReadSession.invalidate])
-async def test_the_connection_of_a_read_session_goes_back(
-    state: State, end: Callable[[ReadSession], Awaitable[None]]
-) -> None:
-    pool = cast(QueuePool, state["database"].read_engine.pool)
-    async with state["database"].read() as session:
-        for _ in range(2):
-            await session.scalar(select(1))
-            assert pool.checkedout() == 1
-            await end(session)
-            assert pool.checkedout() == 0
-
-
-async def test_what_was_read_belongs_to_no_session_afterwards(state: State) -> None:
-    await state["database"].add(Gizmo(**GIZMO))
-    async with state["database"].read() as session:
-        gizmo = await session.scalar(select(Gizmo))
-        assert gizmo in session
-
-        await session.close()
-
-    assert inspect(gizmo).detached
-
-
-@pytest.mark.parametrize("end", [ReadSession.commit, ReadSession.rollback])
-async def test_a_read_session_ends_what_its_connection_has_begun(
-    state: State, end: Callable[[ReadSession], Awaitable[None]]
-) -> None:
-    async with state["database"].read() as session:
-        connection = await session.connection(execution_options={"preserve_rowcount": True})
+    with pytest.raises(InvalidRequestError, match="closed"):
         await session.scalar(select(1))
-        assert connection.in_transaction()
 
-        await end(session)
-
-        assert not connection.in_transaction()
-        current = session.sync_session.current_connection
-        assert current
-        assert current.get_execution_options()["preserve_rowcount"]
-# {% if database_driver != "aiosqlite" %}
-
-
-@pytest.mark.parametrize("end", [ReadSession.commit, ReadSession.rollback])
-async def test_a_read_session_may_read_at_one_point_in_time(
-    state: State, end: Callable[[ReadSession], Awaitable[None]]
-) -> None:
-    async with state["database"].read() as session:
-        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        assert not list(await session.scalars(select(Gizmo.id)))
-        await state["database"].add(Gizmo(**GIZMO))
-        assert not list(await session.scalars(select(Gizmo.id)))
-
-        await end(session)
-
-        assert list(await session.scalars(select(Gizmo.id)))
-# {% endif %}
-
-
-async def test_a_read_session_refuses_objects(state: State) -> None:
-    async with state["database"].read() as session:
-        with pytest.raises(TypeError, match="WriteSession"):
-            session.add(Gizmo(**GIZMO))
-        with pytest.raises(TypeError, match="WriteSession"):
-            session.add_all([Gizmo(**GIZMO)])
+    assert not in_use(database.read_engine)
+    assert not in_use(database.write_engine)
 
 
 async def test_what_is_not_loaded_is_an_error(client: httpx2.AsyncClient, state: State) -> None:
@@ -274,6 +156,38 @@ async def test_what_is_not_loaded_is_an_error(client: httpx2.AsyncClient, state:
         assert gizmo is not None
         with pytest.raises(InvalidRequestError, match="lazy='raise'"):
             _ = gizmo.cogs
+
+
+class Gadget(Entity):
+    """Columns that the database fills in."""
+
+    __tablename__ = "gadgets"
+    metadata = MetaData()
+
+    size: Mapped[int]
+    level: Mapped[int] = mapped_column(server_default="3")
+    area: Mapped[int] = mapped_column(Computed("size * size", persisted=True))
+    changed_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, server_default=func.now(), onupdate=func.now()
+    )
+
+
+async def test_what_the_database_fills_in_is_there_after_the_flush(settings: Settings) -> None:
+    async with (
+        Database.open(settings) as database,
+        tables(database.write_engine, Gadget.metadata),
+    ):
+        async with database.write() as session:
+            gadget = Gadget(size=2)
+            session.add(gadget)
+            await session.flush()
+            assert (gadget.level, gadget.area, gadget.changed_at.tzinfo) == (3, 4, UTC)
+
+        async with database.write() as session:
+            gadget = (await session.scalars(select(Gadget))).one()
+            gadget.size = 3
+            await session.flush()
+            assert (gadget.area, gadget.changed_at.tzinfo) == (9, UTC)
 
 
 async def test_a_defect_in_a_statement_is_a_defect(make_client: MakeClient) -> None:
@@ -299,12 +213,8 @@ async def test_too_many_requests_are_refused(make_client: MakeClient) -> None:
         await session.execute(text("SELECT 1"))
         await release.wait()
 
-    async with (
-        make_client(
-            router, database_pool_size=1, database_max_overflow=0, database_pool_timeout=30
-        ) as client,
-        asyncio.TaskGroup() as group,
-    ):
+    overrides = {"database_pool_size": 1, "database_max_overflow": 0, "database_pool_timeout": 30}
+    async with make_client(router, **overrides) as client, asyncio.TaskGroup() as group:
         requests = [client.get("/hold") for _ in range(1 + WAITERS_PER_PERMIT)]
         holders = [group.create_task(request) for request in requests]
         await asyncio.sleep(0.02)

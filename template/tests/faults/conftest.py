@@ -7,10 +7,9 @@ import pytest
 from fastapi import APIRouter
 
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.main import create_app, register
 from {{ package_name }}.settings import Settings
 
-from tests.conftest import Running, running
+from tests.conftest import Running, make_app, running
 from tests.faults.pools import assert_all_returned
 
 MakeService = Callable[..., AbstractAsyncContextManager[Running]]
@@ -21,12 +20,11 @@ def make_service(settings: Settings, state: State) -> MakeService:
     """Run an application with more routes and other settings; no connection may be left out."""
 
     @asynccontextmanager
-    async def make(router: APIRouter | None = None, **overrides: object) -> AsyncIterator[Running]:
-        values = {**dict(settings), **overrides}
-        app = create_app(Settings(_env_file=None, **values))
-        register(app, router or APIRouter())
-        async with running(app) as service:
+    async def make(*routers: APIRouter, **overrides: object) -> AsyncIterator[Running]:
+        values = Settings(_env_file=None, **{**dict(settings), **overrides})
+        async with running(make_app(values, *routers)) as service:
             yield service
-            await assert_all_returned(service.state["database"])
+            connections = values.database_pool_size + values.database_max_overflow
+            await assert_all_returned(service.state["database"], connections=connections)
 
     return make

@@ -1,13 +1,36 @@
-"""Statements that do not end, and what the database knows of them."""
+"""Routes with statements that do not end, and what the database knows of them."""
 
 import asyncio
 # {% if database_driver == "aiosqlite" %}
 import time
 # {% endif %}
 
+from fastapi import APIRouter
 from sqlalchemy import text
 
+from {{ package_name }}.database.dependencies import (
+    ReadSessionDep,
+    WriteSessionDep,
+)
 from {{ package_name }}.lifespan import State
+
+from tests.sample import Gizmo
+from tests.support import GIZMO
+
+router = APIRouter()
+
+
+@router.get("/slow")
+async def slow_read(session: ReadSessionDep) -> None:
+    await session.execute(SLOW)
+
+
+@router.post("/slow")
+async def slow_write(session: WriteSessionDep) -> None:
+    session.add(Gizmo(**GIZMO))
+    await session.flush()
+    await session.execute(SLOW)
+
 
 # {% if database_driver == "aiosqlite" %}
 SLOW = text("""

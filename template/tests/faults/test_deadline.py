@@ -4,35 +4,16 @@ import asyncio
 import time
 
 import pytest
-from fastapi import APIRouter
 from sqlalchemy import select
 
-from {{ package_name }}.database.dependencies import (
-    ReadSessionDep,
-    WriteSessionDep,
-)
 from {{ package_name }}.lifespan import State
 
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
 from tests.faults.pools import assert_all_returned
-from tests.faults.statements import SLOW, assert_none_runs, until_one_runs
+from tests.faults.statements import assert_none_runs, router, until_one_runs
 from tests.sample import Gizmo
 from tests.support import GIZMO, assert_problem, create_gizmo
-
-router = APIRouter()
-
-
-@router.get("/slow")
-async def slow_read(session: ReadSessionDep) -> None:
-    await session.execute(SLOW)
-
-
-@router.post("/slow")
-async def slow_write(session: WriteSessionDep) -> None:
-    session.add(Gizmo(**GIZMO))
-    await session.flush()
-    await session.execute(SLOW)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -50,7 +31,7 @@ async def test_the_statement_of_a_late_request_ends_on_the_server(
         assert late.headers["connection"] == "close"
         assert time.monotonic() - start < 5
         database = service.state["database"]
-        await assert_all_returned(database)
+        await assert_all_returned(database, connections=1)
         await assert_none_runs(state)
         async with database.read() as reader, database.write() as writer:
             assert list(await reader.scalars(select(Gizmo.id))) == []
@@ -73,7 +54,7 @@ async def test_a_cancelled_request_returns_its_connection(
             await request
 
         assert time.monotonic() - start < 5
-        await assert_all_returned(service.state["database"])
+        await assert_all_returned(service.state["database"], connections=1)
         await assert_none_runs(state)
         assert (await client.get("/gizmos")).json()["items"] == []
         await create_gizmo(client)

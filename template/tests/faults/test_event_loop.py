@@ -2,7 +2,7 @@
 
 import httpx2
 
-from {{ package_name }}.serialization import dumps
+from {{ package_name }}.web.serialization import dumps
 
 from tests.sample import BULK_ROWS, LENGTH
 from tests.support import longest_turn
@@ -17,4 +17,4 @@ async def test_the_largest_bulk_request_lets_others_go_on(client: httpx2.AsyncCl
     )
 
     assert response.json() == {"created": BULK_ROWS}
-    assert longest < 1 / 4
+    assert longest < 0.4

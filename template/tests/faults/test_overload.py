@@ -5,15 +5,16 @@ import time
 
 import httpx2
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from sqlalchemy import text
 
-from {{ package_name }}.database.dependencies import ReadSessionDep
+from {{ package_name }}.database.dependencies import (
+    DatabaseDep,
+    ReadSessionDep,
+)
 # {% if health_checks %}
 from {{ package_name }}.health import readiness
 # {% endif %}
-from {{ package_name }}.lifespan import state_of
-from {{ package_name }}.logs import OUTPUT
 
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
@@ -33,9 +34,8 @@ async def hold(session: ReadSessionDep) -> None:
 
 
 @router.get("/past-the-gate")
-async def past_the_gate(request: Request) -> None:
-    engine = state_of(request)["database"].read_engine
-    async with engine.connect(), engine.connect():
+async def past_the_gate(database: DatabaseDep) -> None:
+    async with database.read_engine.connect(), database.read_engine.connect():
         pass
 
 
@@ -99,5 +99,4 @@ async def test_a_request_past_the_gate_is_refused_in_time_too(
     assert_problem(response, 503, "overloaded")
     assert response.headers["retry-after"] == "1"
     assert seconds < POOL_TIMEOUT
-    OUTPUT.drain()
     assert "no connection left past the gate" in capfd.readouterr().out

@@ -1,22 +1,16 @@
 """A transaction that met another one is run again as a whole, on a session of its own."""
 
-# {% if database_driver == "aiosqlite" %}
-import sqlite3
-# {% else %}
+# {% if database_driver != "aiosqlite" %}
 import asyncio
 from uuid import UUID
-# {% endif %}
 
-# {% if database_driver == "aiosqlite" %}
-import pytest
-from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
-# {% else %}
 import httpx2
-import pytest
-from sqlalchemy import select, update
-from sqlalchemy.exc import DBAPIError
 # {% endif %}
+import pytest
+# {% if database_driver != "aiosqlite" %}
+from sqlalchemy import select, update
+# {% endif %}
+from sqlalchemy.exc import DBAPIError
 
 from {{ package_name }}.database.retries import ATTEMPTS
 from {{ package_name }}.database.session import WriteSession
@@ -24,10 +18,12 @@ from {{ package_name }}.lifespan import State
 
 from tests.sample import Gizmo
 # {% if database_driver == "aiosqlite" %}
-from tests.support import GIZMO
+from tests.support import GIZMO, database_error, names_of_gizmos
 # {% else %}
-from tests.support import GIZMO, create_gizmos
+from tests.support import GIZMO, create_gizmos, database_error, names_of_gizmos
 # {% endif %}
+
+CONFLICT = {{ '"40P01"' if postgresql else 1213 if database_driver == "asyncmy" else '"SQLITE_BUSY_SNAPSHOT"' }}
 
 
 class Work:
@@ -42,26 +38,8 @@ class Work:
         session.add(Gizmo(**GIZMO))
         await session.flush()
         if len(self.sessions) <= self.conflicts:
-            raise conflict()
+            raise database_error(CONFLICT)
         return "done"
-
-
-def conflict() -> DBAPIError:
-    # {% if postgresql %}
-    error = Exception("deadlock detected")
-    error.sqlstate = "40P01"  # type: ignore[attr-defined]  # of a driver
-    # {% elif database_driver == "asyncmy" %}
-    error = Exception(1213, "Deadlock found when trying to get lock")
-    # {% else %}
-    error = sqlite3.OperationalError("database is locked")
-    error.sqlite_errorname = "SQLITE_BUSY_SNAPSHOT"
-    # {% endif %}
-    return DBAPIError(None, None, error)
-
-
-async def names(state: State) -> list[str]:
-    async with state["database"].read() as session:
-        return list(await session.scalars(select(Gizmo.name)))
 
 
 async def test_a_conflict_is_no_error_when_another_attempt_succeeds(state: State) -> None:
@@ -70,7 +48,7 @@ async def test_a_conflict_is_no_error_when_another_attempt_succeeds(state: State
     assert await state["database"].transaction(work) == "done"
 
     assert len({id(session) for session in work.sessions}) == ATTEMPTS
-    assert await names(state) == [GIZMO["name"]]
+    assert await names_of_gizmos(state) == [GIZMO["name"]]
 
 
 async def test_attempts_come_to_an_end(state: State) -> None:
@@ -80,7 +58,7 @@ async def test_attempts_come_to_an_end(state: State) -> None:
         await state["database"].transaction(work)
 
     assert len(work.sessions) == ATTEMPTS
-    assert await names(state) == []
+    assert await names_of_gizmos(state) == []
 
 
 async def test_what_would_fail_again_is_not_repeated(state: State) -> None:

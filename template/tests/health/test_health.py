@@ -3,17 +3,21 @@ from contextlib import AsyncExitStack
 
 import httpx2
 import pytest
+from fastapi import APIRouter
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from {{ package_name }}.database.session import WriteSession
-from {{ package_name }}.drain import Drain
+from {{ package_name }}.database.dependencies import DatabaseDep
 from {{ package_name }}.health import readiness
 from {{ package_name }}.health.readiness import NotReady, Readiness
 from {{ package_name }}.lifespan import State
+from {{ package_name }}.server.drain import Drain
 from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient
 from tests.support import assert_problem
+
+OK = {"database": "ok", "migrations": "ok", "pools": "ok"}
 
 
 @pytest.fixture(autouse=True)
@@ -31,40 +35,88 @@ async def test_a_migrated_database_that_answers_is_ready(client: httpx2.AsyncCli
     response = await client.get("/health/ready")
 
     assert response.status_code == 200
-    assert response.json() == {
-        "status": "ready",
-        "checks": {"database": "ok", "migrations": "ok"},
-    }
+    assert response.json() == {"status": "ready", "checks": OK}
 
 
 async def test_a_replica_is_checked_too(make_client: MakeClient, settings: Settings) -> None:
     async with make_client(database_read_url=settings.database_url) as client:
         response = await client.get("/health/ready")
 
-    assert response.json()["checks"]["read_database"] == "ok"
+    assert response.json()["checks"] == OK | {"read_database": "ok"}
 
 
-async def set_versions(session: WriteSession, versions: list[str]) -> None:
-    await session.execute(text("DELETE FROM alembic_version"))
-    for version in versions:
-        statement = text("INSERT INTO alembic_version (version_num) VALUES (:version)")
-        await session.execute(statement, {"version": version})
+def test_the_newest_revision_is_known() -> None:
+    assert readiness.heads() <= readiness.revisions()
 
 
-async def test_pending_migrations_are_not_ready(make_client: MakeClient, state: State) -> None:
-    async with state["database"].write() as session:
-        current = await session.scalars(text("SELECT version_num FROM alembic_version"))
-        versions = list(current)
-        await set_versions(session, ["older"])
+@pytest.mark.parametrize(
+    ("versions", "status"), [(["3"], 200), (["2"], 200), (["1"], 503), ([], 503)]
+)
+async def test_a_schema_that_is_ahead_is_ready_one_that_is_behind_is_not(
+    make_client: MakeClient,
+    state: State,
+    monkeypatch: pytest.MonkeyPatch,
+    versions: list[str],
+    status: int,
+) -> None:
+    monkeypatch.setattr(readiness, "revisions", lambda: {"1", "2"})
+    monkeypatch.setattr(readiness, "heads", lambda: {"2"})
+    engine = state["database"].write_engine
+
+    async def set_versions(versions: list[str]) -> list[str]:
+        async with engine.begin() as connection:
+            before = await connection.scalars(text("SELECT version_num FROM alembic_version"))
+            await connection.execute(text("DELETE FROM alembic_version"))
+            statement = text("INSERT INTO alembic_version (version_num) VALUES (:version)")
+            for version in versions:
+                await connection.execute(statement, {"version": version})
+            return list(before)
+
+    current = await set_versions(versions)
     try:
         async with make_client() as client:
             response = await client.get("/health/ready")
     finally:
-        async with state["database"].write() as session:
-            await set_versions(session, versions)
+        await set_versions(current)
 
-    body = assert_problem(response, 503, "not-ready")
-    assert body["checks"] == {"database": "ok", "migrations": "failing"}
+    assert response.status_code == status
+    is_ready = status == 200
+    assert response.json()["checks"] == OK | {"migrations": "ok" if is_ready else "failing"}
+
+
+async def test_a_pool_whose_connections_do_not_come_back_is_not_ready(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CACHE_SECONDS", 0)
+    router = APIRouter()
+    kept: list[AsyncConnection] = []
+
+    @router.post("/keep")
+    async def keep(database: DatabaseDep) -> None:
+        kept.append(await database.read_engine.connect())
+
+    @router.post("/return")
+    async def give_back() -> None:
+        await kept.pop().close()
+
+    overrides = {
+        "database_pool_size": 1,
+        "database_max_overflow": 0,
+        "database_pool_timeout": 0.5,
+        "request_timeout": 0.5,
+    }
+    async with make_client(router, **overrides) as client:
+        await asyncio.sleep(1.1)
+        await client.post("/keep")
+        before = await client.get("/health/ready")
+        await asyncio.sleep(1.1)
+        during = await client.get("/health/ready")
+        await client.post("/return")
+        after = await client.get("/health/ready")
+
+    assert (before.status_code, after.status_code) == (200, 200)
+    body = assert_problem(during, 503, "not-ready")
+    assert body["checks"] == OK | {"pools": "failing"}
 
 
 async def test_a_database_that_is_gone_is_not_ready_but_live(
@@ -81,7 +133,7 @@ async def test_a_database_that_is_gone_is_not_ready_but_live(
         gizmos = await client.get("/gizmos")
 
     body = assert_problem(ready, 503, "not-ready")
-    assert body["checks"] == {"database": "failing", "migrations": "failing"}
+    assert body["checks"] == {"database": "failing", "migrations": "failing", "pools": "ok"}
     assert "hunter2" not in ready.text
     assert live.status_code == 200
     assert_problem(gizmos, 503, "database-unavailable")
@@ -133,9 +185,8 @@ async def test_a_check_that_hangs_fails_in_time(monkeypatch: pytest.MonkeyPatch)
 
 async def test_checks_do_not_wait_for_busy_pools(client: httpx2.AsyncClient, state: State) -> None:
     async with AsyncExitStack() as busy:
-        for _ in range(5):
-            reader = await busy.enter_async_context(state["database"].read())
-            await reader.execute(text("SELECT 1"))
+        for _ in range(state["settings"].database_pool_size):
+            await busy.enter_async_context(state["database"].read())
         response = await client.get("/health/ready")
 
     assert response.status_code == 200

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from types import FrameType, SimpleNamespace
 
 import pytest
-from starlette.types import Message
 
-from {{ package_name }} import drain as drain_module
-from {{ package_name }}.drain import Drain
+from {{ package_name }}.server import drain as drain_module
+from {{ package_name }}.server.drain import Drain
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -105,14 +104,3 @@ async def test_a_thread_leaves_the_signals_of_the_process_alone(handed_over: lis
 
     assert not await asyncio.to_thread(asyncio.run, serve())
     assert handed_over == [signal.SIGTERM]
-
-
-@pytest.mark.parametrize("draining", [True, False])
-def test_clients_are_asked_to_leave_while_draining(*, draining: bool) -> None:
-    drain = Drain()
-    drain.draining = draining
-    start: Message = {"type": "http.response.start", "status": 200, "headers": []}
-
-    drain.close_connection(start)
-
-    assert start["headers"] == ([(b"connection", b"close")] if draining else [])

@@ -15,14 +15,16 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from {{ package_name }} import __main__ as entry_point
 from {{ package_name }}.__main__ import (
     ACCEPTED_AT_ONCE,
-    Supervisor,
     duplicated,
+    end_as_one_process,
 )
+from {{ package_name }}.main import MAX_BODY_BYTES
 from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
@@ -37,15 +39,15 @@ HEAD = (
     b"Host: service.test\r\n"
     b"Content-Type: application/json\r\n"
     b"Content-Length: %d\r\n"
-    b"Expect: 100-continue\r\n\r\n"
 )
+EXPECT = b"Expect: 100-continue\r\n"
 
 
 @contextmanager
 def running_request(service: Service) -> Iterator[socket.socket]:
     """Begin a request, which then runs until its body follows."""
     with service.connect() as connection:
-        connection.sendall(HEAD % len(BODY))
+        connection.sendall(HEAD % len(BODY) + EXPECT + b"\r\n")
         assert connection.recv(1024).startswith(b"HTTP/1.1 100")
         yield connection
 
@@ -102,8 +104,9 @@ def _no_gizmos(database_url: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_gizmos")
-def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
-    with started(tmp_path, database_url=database_url, workers=1, drain_seconds=4) as service:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sigterm_loses_no_request(tmp_path: Path, database_url: str, workers: int) -> None:
+    with started(tmp_path, database_url=database_url, workers=workers, drain_seconds=4) as service:
         eventually(service.listens)
 
         with running_request(service) as request:
@@ -122,6 +125,19 @@ def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
     assert answer.startswith(b"HTTP/1.1 201")
     assert len(asyncio.run(run_admin_sql(database_url, "SELECT id FROM gizmos"))) == 1
     assert exit_code == 0
+
+
+def test_a_client_that_sends_a_large_body_first_reads_its_answer(
+    tmp_path: Path, database_url: str
+) -> None:
+    size = 5 * MAX_BODY_BYTES
+    with started(tmp_path, database_url=database_url, workers=1) as service:
+        eventually(service.listens)
+
+        with service.connect() as connection:
+            for _ in range(2):
+                connection.sendall(HEAD % size + b"\r\n" + b"x" * size)
+                assert connection.recv(65536).startswith(b"HTTP/1.1 413")
 
 
 def test_a_taken_port_stops_the_start_with_one_line(settings: Settings) -> None:
@@ -175,7 +191,8 @@ def test_workers_that_cannot_start_are_not_started_for_ever(
 ) -> None:
     failed = SimpleNamespace(exitcode=STARTUP_FAILURE)
     supervisor = SimpleNamespace(run=lambda: None, processes=[failed])
-    monkeypatch.setattr(entry_point, "Supervisor", lambda *_: supervisor)
+    monkeypatch.setattr(entry_point, "Multiprocess", lambda *_: supervisor)
+    monkeypatch.setattr(entry_point, "end_as_one_process", lambda _: None)
 
     with socket.socket() as listener, pytest.raises(SystemExit) as stop:
         entry_point.serve(settings.model_copy(update={"workers": 2}), listener)
@@ -184,26 +201,46 @@ def test_workers_that_cannot_start_are_not_started_for_ever(
 
 
 @pytest.fixture
-def supervisor(_signals_restored: None) -> Iterator[Supervisor]:
+def supervisor(_signals_restored: None) -> Iterator[Multiprocess]:
     with duplicated(socket.create_server(("127.0.0.1", 0))) as listeners:
-        yield Supervisor(uvicorn.Config(FastAPI(), log_config=None), listeners)
+        supervisor = Multiprocess(uvicorn.Config(FastAPI(), log_config=None), listeners)
+        end_as_one_process(supervisor)
+        yield supervisor
+        supervisor.should_exit.set()
 
 
-def test_a_supervisor_listens_no_longer_than_its_workers(supervisor: Supervisor) -> None:
-    supervisor.terminate_all()
+@pytest.fixture
+def got(supervisor: Multiprocess, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the worker of the supervisor gets."""
+    got: list[int] = []
+    supervisor.processes = [Mock(pid=os.getpid())]
+    monkeypatch.setattr(os, "kill", lambda _, number: got.append(number))
+    return got
 
-    assert [listener.fileno() for listener in supervisor.sockets] == [-1] * ACCEPTED_AT_ONCE
+
+def test_a_supervisor_listens_no_longer_than_it_starts_workers(supervisor: Multiprocess) -> None:
+    supervisor.should_exit.set()
+
+    eventually(lambda: all(listener.fileno() == -1 for listener in supervisor.sockets))
 
 
 def test_ctrl_c_makes_a_supervisor_stop_its_workers_at_once(
-    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+    supervisor: Multiprocess, got: list[int]
 ) -> None:
-    got: list[int] = []
-    worker = Mock(pid=os.getpid(), terminate=lambda: got.append(signal.SIGTERM))
-    supervisor.processes = [worker]
-    monkeypatch.setattr(os, "kill", lambda _, number: got.append(number))
+    signal.raise_signal(signal.SIGINT)
+    supervisor.handle_signals()
 
-    supervisor.handle_int()
-    supervisor.terminate_all()
+    eventually(lambda: got == [signal.SIGINT])
 
-    assert got == [signal.SIGTERM, signal.SIGINT]
+
+def test_a_second_sigterm_makes_a_supervisor_stop_its_workers_at_once(
+    supervisor: Multiprocess, got: list[int]
+) -> None:
+    signal.raise_signal(signal.SIGTERM)
+    supervisor.handle_signals()
+    eventually(lambda: supervisor.sockets[-1].fileno() == -1)
+    assert got == []
+
+    signal.raise_signal(signal.SIGTERM)
+
+    assert got == [signal.SIGINT]

@@ -1,19 +1,24 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from fastapi import APIRouter
 from pydantic import HttpUrl
 
 from {{ package_name }}.settings import Settings
 from {{ package_name }}.upstream import client as client_module
-from {{ package_name }}.upstream.body import read_body
-from {{ package_name }}.upstream.client import UpstreamClient
-from {{ package_name }}.upstream.failures import Failure, FetchError
+from {{ package_name }}.upstream.client import (
+    UpstreamClient,
+    UpstreamNotConfigured,
+)
+from {{ package_name }}.upstream.reply import Failure, FetchError
 
+from tests.conftest import MakeClient
+from tests.support import assert_problem
 from tests.upstream.server import Upstream
-
-MAX_CONNECTIONS = 3
 
 
 def open_client(settings: Settings, url: str) -> AbstractAsyncContextManager[UpstreamClient]:
@@ -21,43 +26,91 @@ def open_client(settings: Settings, url: str) -> AbstractAsyncContextManager[Ups
 
 
 async def get(client: UpstreamClient, path: str) -> bytes:
-    async with client.get(path) as reply:
-        return await read_body(reply.chunks, encoding=reply.encoding)
+    return (await client.request("GET", path)).body
 
 
 @pytest.fixture
-async def pool(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream
-) -> AsyncIterator[UpstreamClient]:
-    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", MAX_CONNECTIONS)
+async def pool(settings: Settings, upstream: Upstream) -> AsyncIterator[UpstreamClient]:
     async with open_client(settings, upstream.url) as client:
         yield client
 
 
-async def test_the_pool_has_no_more_connections_than_its_limit(
+async def test_a_body_is_sent_as_json(pool: UpstreamClient, upstream: Upstream) -> None:
+    reply = await pool.request(
+        "POST", "/charges", json={"amount": 5, "to": "é"}, headers={"Idempotency-Key": "abc"}
+    )
+
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "application/json"
+    assert isinstance(value := reply.value(), dict)
+    assert (value["method"], value["target"]) == ("POST", "/charges")
+    (received,) = upstream.received
+    assert json.loads(received.body) == {"amount": 5, "to": "é"}
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["idempotency-key"] == "abc"
+    assert received.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_any_method_can_be_sent(
+    pool: UpstreamClient, upstream: Upstream, method: str
+) -> None:
+    assert (await pool.request(method, "/no-content", params={"q": "a\\ b"})).status == 204
+
+    (received,) = upstream.received
+    assert received.method == method
+    assert parse_qs(urlsplit(received.target).query) == {"q": ["a\\ b"]}
+
+
+async def test_a_path_that_would_leave_the_base_url_is_not_sent(
     pool: UpstreamClient, upstream: Upstream
 ) -> None:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(get(pool, "/held")) for _ in range(MAX_CONNECTIONS + 1)]
-        await upstream.until(lambda: upstream.serving == MAX_CONNECTIONS)
-        # One that is over the limit would connect now.
-        await asyncio.sleep(0.05)
-        assert len(upstream.received) == MAX_CONNECTIONS
-        assert upstream.connections == MAX_CONNECTIONS
-        upstream.released.set()
+    for path in ("http://example.com/", "@example.com", "/things/../admin", "/things/%2e%2e"):
+        with pytest.raises(ValueError, match="A path begins with a slash"):
+            await pool.request("DELETE", path)
 
-    assert [task.result() for task in tasks] == [b'"held"'] * (MAX_CONNECTIONS + 1)
-    assert upstream.connections == MAX_CONNECTIONS
+    assert upstream.connections == 0
 
 
-async def test_connections_are_reused(pool: UpstreamClient, upstream: Upstream) -> None:
-    for _ in range(3):
+async def test_without_a_url_there_is_nothing_to_ask(settings: Settings) -> None:
+    async with UpstreamClient.open(settings) as client:
+        with pytest.raises(UpstreamNotConfigured):
+            await get(client, "/json")
+
+
+async def test_a_failure_that_nobody_handles_is_a_bad_gateway(
+    pool: UpstreamClient, make_client: MakeClient
+) -> None:
+    router = APIRouter()
+
+    @router.get("/asking")
+    async def ask() -> str:
+        return (await get(pool, "/closed")).decode()
+
+    async with make_client(router) as client:
+        problem = assert_problem(await client.get("/asking"), 502, "upstream-failed")
+
+    assert problem["detail"] == "broken-response"
+
+
+@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONCURRENCY"])
+async def test_the_pool_has_no_more_connections_than_its_limit(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream, limit: str
+) -> None:
+    monkeypatch.setattr(client_module, limit, 3)
+    async with open_client(settings, upstream.url) as client:
         async with asyncio.TaskGroup() as group:
-            for _ in range(2 * MAX_CONNECTIONS):
-                group.create_task(get(pool, "/gzip"))
+            tasks = [group.create_task(get(client, "/held")) for _ in range(4)]
+            await upstream.until(lambda: upstream.serving == 3)
+            # One that is over the limit would connect now.
+            await asyncio.sleep(0.05)
+            assert len(upstream.received) == upstream.connections == 3
+            upstream.released.set()
 
-    assert len(upstream.received) == 6 * MAX_CONNECTIONS
-    assert upstream.connections == MAX_CONNECTIONS
+        assert [task.result() for task in tasks] == [b'"held"'] * 4
+        # They are used again, also for the one that waited.
+        await get(client, "/json")
+        assert upstream.connections == 3
 
 
 async def test_a_connection_that_the_upstream_closed_is_replaced(
@@ -66,7 +119,7 @@ async def test_a_connection_that_the_upstream_closed_is_replaced(
     assert await get(pool, "/closing") == b'"closing"'
     await upstream.until(lambda: upstream.open_connections == 0)
 
-    assert await get(pool, "/gzip")
+    assert await get(pool, "/json")
     assert upstream.connections == 2
 
 
@@ -75,9 +128,9 @@ async def test_an_idle_connection_is_not_used_for_ever(
 ) -> None:
     monkeypatch.setattr(client_module, "KEEPALIVE_SECONDS", 0.02)
     async with open_client(settings, upstream.url) as client:
-        await get(client, "/gzip")
+        await get(client, "/json")
         await asyncio.sleep(0.05)
-        await get(client, "/gzip")
+        await get(client, "/json")
 
     assert upstream.connections == 2
 
@@ -85,19 +138,19 @@ async def test_an_idle_connection_is_not_used_for_ever(
 async def test_a_body_that_is_not_wanted_costs_its_connection_only(
     pool: UpstreamClient, upstream: Upstream
 ) -> None:
-    for _ in range(MAX_CONNECTIONS + 1):
+    for _ in range(client_module.MAX_CONNECTIONS + 1):
         with pytest.raises(FetchError, match=Failure.TOO_LARGE):
             await get(pool, "/endless")
     await upstream.until(lambda: upstream.open_connections == 0)
 
-    assert await get(pool, "/gzip")
+    assert await get(pool, "/json")
 
 
 async def test_closing_the_client_closes_its_connections(
     settings: Settings, upstream: Upstream
 ) -> None:
     async with open_client(settings, upstream.url) as client:
-        await get(client, "/gzip")
+        await get(client, "/json")
         assert upstream.open_connections == 1
 
     await upstream.until(lambda: upstream.open_connections == 0)
@@ -110,7 +163,7 @@ async def test_an_upstream_that_says_nothing_is_given_up(
     monkeypatch.setattr(client_module, "READ_SECONDS", 0.02)
     async with open_client(settings, upstream.url) as client:
         with pytest.raises(FetchError, match=Failure.TIMEOUT):
-            await asyncio.wait_for(get(client, path), 30)
+            await asyncio.wait_for(get(client, path), 5)
 
 
 async def test_a_connection_that_takes_too_long_is_given_up(
@@ -120,7 +173,7 @@ async def test_a_connection_that_takes_too_long_is_given_up(
     # The upstream does not speak TLS: it waits for the end of a request that never ends.
     async with open_client(settings, upstream.url.replace("http:", "https:")) as client:
         with pytest.raises(FetchError, match=Failure.TIMEOUT):
-            await asyncio.wait_for(get(client, "/json"), 30)
+            await asyncio.wait_for(get(client, "/json"), 5)
 
 
 async def test_an_upstream_without_tls_is_unreachable_by_it(settings: Settings) -> None:

@@ -1,3 +1,4 @@
+import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -6,22 +7,11 @@ import pytest
 
 from {{ package_name }}.database.repository import CHUNK_ROWS
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.pagination import Page
-from {{ package_name }}.serialization import dumps
-from {{ package_name }}.users.schemas import (
-    BULK_ROWS,
-    UserRead,
-    UserWithOrders,
-)
+from {{ package_name }}.users.service import UserTransfer
+from {{ package_name }}.web.pagination import MAX_LIMIT
 
-from tests.support import (
-    assert_problem,
-    bad_fields,
-    longest_turn,
-    read_pages,
-    rows_in,
-    statements,
-)
+from tests.faults.pools import in_use
+from tests.support import assert_problem, bad_fields, read_pages, rows_in, statements
 from tests.users import ADA, create_user, create_users
 
 
@@ -39,27 +29,12 @@ async def test_a_created_user_can_be_read(client: httpx2.AsyncClient) -> None:
     assert read.json() == user
 
 
-async def test_text_of_any_script_is_kept(client: httpx2.AsyncClient) -> None:
-    user = await create_user(client, full_name="  Zoë 北京 𝔘𝔫𝔦 👩‍🚀  ")
-
-    read = await client.get(f"/users/{user['id']}")
-
-    assert read.json()["full_name"] == "Zoë 北京 𝔘𝔫𝔦 👩‍🚀"
-
-
 async def test_an_email_address_is_unique_in_any_case(client: httpx2.AsyncClient) -> None:
     await create_user(client)
 
     response = await client.post("/users", json=ADA | {"email": "ADA@Example.COM"})
 
     assert_problem(response, 409, "duplicate-email")
-
-
-async def test_addresses_that_differ_by_an_accent_or_a_sign_are_two(
-    client: httpx2.AsyncClient,
-) -> None:
-    await create_user(client, email="resume@example.com")
-    await create_user(client, email="resume_@example.com")
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
@@ -111,14 +86,6 @@ async def test_pages_show_every_user_once_in_order(client: httpx2.AsyncClient) -
     assert pages == [users[:2], users[2:4], users[4:]]
 
 
-async def test_a_page_that_ends_the_list_has_no_next_one(client: httpx2.AsyncClient) -> None:
-    users = await create_users(client, 2)
-
-    page = (await client.get("/users", params={"limit": 2})).json()
-
-    assert page == {"items": users, "next_cursor": None}
-
-
 async def test_users_can_be_listed_with_their_orders(client: httpx2.AsyncClient) -> None:
     first, second = await create_users(client, 2)
     orders = []
@@ -166,55 +133,34 @@ async def test_one_bad_row_stops_them_all(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/users")).json()["items"] == []
 
 
-async def test_a_user_is_written_as_the_model_says(client: httpx2.AsyncClient) -> None:
-    user = await create_user(client, full_name='Zoë "北京" \\ 👩‍🚀')
-    await client.post(f"/users/{user['id']}/orders", json={"item": "Gears"})
+async def test_users_are_exported_one_a_line(client: httpx2.AsyncClient) -> None:
+    users = await create_users(client, 3)
 
-    read = await client.get(f"/users/{user['id']}")
-    page = await client.get("/users")
-    nested = await client.get("/users", params={"include": "orders"})
+    response = await client.get("/users/export")
 
-    assert read.content == UserRead.model_validate_json(read.content).model_dump_json().encode()
-    listed = Page[UserRead].model_validate_json(page.content)
-    assert page.content == listed.model_dump_json().encode()
-    with_orders = Page[UserWithOrders].model_validate_json(nested.content)
-    assert nested.content == with_orders.model_dump_json().encode()
-    assert page.headers["content-type"] == read.headers["content-type"] == "application/json"
-    assert listed.items == [UserRead.model_validate(user)]
+    assert response.headers["content-type"] == "application/jsonl"
+    assert [json.loads(line) for line in response.text.splitlines()] == users
 
 
-async def test_the_largest_bulk_of_users_lets_others_go_on(client: httpx2.AsyncClient) -> None:
-    users = [
-        {"email": f"{number:05}{'a' * 59}@{'b.' * 94}c", "full_name": "x" * 200}
-        for number in range(BULK_ROWS)
-    ]
-    body = dumps({"users": users})
+async def test_an_export_holds_no_connection_while_its_client_waits(
+    client: httpx2.AsyncClient, state: State
+) -> None:
+    users = [ADA | {"email": f"user{number}@example.com"} for number in range(MAX_LIMIT + 1)]
+    await client.post("/users/bulk", json={"users": users})
+    export = UserTransfer(state["database"]).export()
 
-    response, longest = await longest_turn(
-        client.post("/users/bulk", content=body, headers={"Content-Type": "application/json"})
-    )
+    await anext(export)
 
-    assert response.json() == {"created": BULK_ROWS}
-    assert longest < 1 / 4
-
-
-async def test_a_bulk_request_has_a_limit(client: httpx2.AsyncClient) -> None:
-    users = [ADA | {"email": f"{number}@b.c"} for number in range(10_001)]
-
-    assert bad_fields(await client.post("/users/bulk", json={"users": users})) == ["users"]
+    assert not in_use(state["database"].read_engine)
+    assert len([user async for user in export]) == MAX_LIMIT
 
 
 BAD_FIELDS = [
     ({"full_name": "Ada"}, "email"),
     (ADA | {"email": "ada"}, "email"),
     (ADA | {"email": "a" * 388 + "@example.com"}, "email"),
-    (ADA | {"email": "ada\u0000@example.com"}, "email"),
-    (ADA | {"email": None}, "email"),
-    (ADA | {"email": 1}, "email"),
-    (ADA | {"full_name": ""}, "full_name"),
     (ADA | {"full_name": "Ada\u0000"}, "full_name"),
     (ADA | {"full_name": "x" * 201}, "full_name"),
-    (ADA | {"full_name": ["Ada"]}, "full_name"),
     (ADA | {"admin": True}, "admin"),
 ]
 
@@ -239,13 +185,7 @@ async def test_an_update_cannot_remove_a_field(client: httpx2.AsyncClient, field
     ("params", "field"),
     [
         ({"limit": "0"}, "limit"),
-        ({"limit": "-1"}, "limit"),
-        ({"limit": "1000000000"}, "limit"),
-        ({"limit": "x"}, "limit"),
         ({"cursor": "made-up"}, "cursor"),
-        ({"cursor": "é"}, "cursor"),
-        ({"cursor": ""}, "cursor"),
-        ({"cursor": "x" * 1000}, "cursor"),
         ({"include": "everything"}, "include"),
     ],
 )
@@ -253,8 +193,3 @@ async def test_a_bad_parameter_is_named(
     client: httpx2.AsyncClient, params: dict[str, str], field: str
 ) -> None:
     assert bad_fields(await client.get("/users", params=params)) == [field]
-
-
-@pytest.mark.parametrize("user_id", ["1", "not-a-uuid", "%00", "00000000-0000-0000-0000-00000000g"])
-async def test_an_id_that_is_no_uuid_is_named(client: httpx2.AsyncClient, user_id: str) -> None:
-    assert bad_fields(await client.get(f"/users/{user_id}")) == ["user_id"]

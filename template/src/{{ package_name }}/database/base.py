@@ -1,13 +1,11 @@
 """The declarative base: names of constraints, ids and timestamps."""
 
 from datetime import UTC, datetime
-# {% if database_driver == "asyncmy" %}
 from typing import Any
-# {% endif %}
 from uuid import UUID
 
-from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import MetaData, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 from uuid_utils.compat import uuid7
 
 from .types import Id, UtcDateTime
@@ -32,12 +30,18 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     # {% if database_driver == "asyncmy" %}
     # The default collation takes letters of another case or accent for the same.
-    __table_args__: Any = {  # noqa: RUF012 - read by SQLAlchemy, never changed
+    __table_args__: Any = {
         "mysql_engine": "InnoDB",
         "mysql_charset": "utf8mb4",
         "mysql_collate": "utf8mb4_bin",
     }
     # {% endif %}
+
+
+@event.listens_for(Base, "after_mapper_constructed", propagate=True)
+def fetch_defaults(mapper: Mapper[Any], _model: type[Base]) -> None:
+    """Have what the database fills in come back with the flush: nothing may be loaded later."""
+    mapper.eager_defaults = True
 
 
 class Entity(Base):

@@ -1,26 +1,27 @@
-"""The sessions of a request."""
+"""The sessions of a request or a WebSocket."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
-from ..lifespan import state_of
+from ..web.state import resource_of
 from .engine import Database
 from .session import ReadSession, WriteSession
 
 
-async def get_database(request: Request) -> Database:
-    return state_of(request)["database"]
+async def get_database(connection: HTTPConnection) -> Database:
+    return cast(Database, resource_of(connection, "database"))
 
 
-async def get_read_session(request: Request) -> AsyncIterator[ReadSession]:
-    async with state_of(request)["database"].read() as session:
+async def get_read_session(connection: HTTPConnection) -> AsyncIterator[ReadSession]:
+    async with (await get_database(connection)).read() as session:
         yield session
 
 
-async def get_write_session(request: Request) -> AsyncIterator[WriteSession]:
-    async with state_of(request)["database"].write() as session:
+async def get_write_session(connection: HTTPConnection) -> AsyncIterator[WriteSession]:
+    async with (await get_database(connection)).write() as session:
         yield session
 
 
@@ -28,5 +29,5 @@ async def get_write_session(request: Request) -> AsyncIterator[WriteSession]:
 ReadSessionDep = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionDep = Annotated[WriteSession, Depends(get_write_session, scope="function")]
 
-# For units of work that are run again as a whole when another transaction got in their way.
+# For what needs a session for a part of the request, or a transaction that may be run again.
 DatabaseDep = Annotated[Database, Depends(get_database)]

@@ -2,53 +2,50 @@
 
 # {% if database_driver == "aiosqlite" %}
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% elif database_driver == "asyncmy" %}
 import asyncio
 import math
+import re
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncmy
-from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy import AdaptedConnection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+# {% elif database_driver == "asyncpg" and fast_paths %}
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # the driver has no types
+from sqlalchemy import Dialect, ExceptionContext, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 # {% elif database_driver == "asyncpg" %}
-import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from sqlalchemy import URL, AdaptedConnection, Connection, Engine, event, make_url
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
+from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
-from collections.abc import Iterator
-from contextlib import contextmanager
-from selectors import EVENT_READ, DefaultSelector
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import URL, Engine, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.exc import DBAPIError
 # {% endif %}
 
+from ..settings import Settings
 from .faults import Fault
-
-if TYPE_CHECKING:
-    from ..settings import Settings
-
-DRIVER_NAME = "{{ driver.url_scheme }}"
-EXAMPLE_URL = "{{ driver.example_url }}"
 # {% if postgresql %}
 
 MAX_CONNECTIONS = "SHOW max_connections"
@@ -58,6 +55,7 @@ MIGRATION_SETTINGS = ("SET lock_timeout = '5s'", "SET statement_timeout = 0")
 """A migration may run long, but must not hold up the service while it waits for a lock."""
 
 _FAULTS = {
+    "23503": Fault.REFERENCE,
     "23505": Fault.DUPLICATE,
     "57014": Fault.STATEMENT_TIMEOUT,
     "55P03": Fault.LOCK_TIMEOUT,
@@ -86,8 +84,8 @@ _FAULTS = {
     1062: Fault.DUPLICATE,
     1048: Fault.INTEGRITY,
     1364: Fault.INTEGRITY,
-    1451: Fault.INTEGRITY,
-    1452: Fault.INTEGRITY,
+    1451: Fault.REFERENCE,
+    1452: Fault.REFERENCE,
     3819: Fault.INTEGRITY,
     4025: Fault.INTEGRITY,
     1264: Fault.BAD_VALUE,
@@ -113,6 +111,10 @@ _FAULTS = {
 # https://mariadb.com/docs/server/reference/error-codes and
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
 
+# The last name between quotes in messages such as "Duplicate entry '...' for key 'uq_users_email'":
+# before it may stand a value that looks like one.
+_PLACE = re.compile(r"(?:for key|[Cc]olumn|Field|CONSTRAINT) ['`](?:\w+`?\.`?)*(\w+)['`]")
+
 KILL_SECONDS = 1.0
 """How long stopping a statement may take; the server is asked on a connection of its own."""
 # {% else %}
@@ -123,6 +125,7 @@ MIGRATION_SETTINGS = ("PRAGMA busy_timeout = 5000",)
 _FAULTS = {
     "SQLITE_CONSTRAINT_UNIQUE": Fault.DUPLICATE,
     "SQLITE_CONSTRAINT_PRIMARYKEY": Fault.DUPLICATE,
+    "SQLITE_CONSTRAINT_FOREIGNKEY": Fault.REFERENCE,
     "SQLITE_INTERRUPT": Fault.STATEMENT_TIMEOUT,
     "SQLITE_BUSY": Fault.LOCK_TIMEOUT,
     "SQLITE_BUSY_SNAPSHOT": Fault.SERIALIZATION,
@@ -140,37 +143,10 @@ _FAULT_FAMILIES = {
 _PROGRESS_STEPS = 10_000
 """Virtual machine steps between two looks at the clock, well under a millisecond."""
 # {% endif %}
-
-
-def parse_database_url(value: object) -> URL:
-    """Read the URL of a database for {{ driver.name }}.
-
-    Raises:
-        ValueError: it is not such a URL.
-    """
-    message = f"must be a URL such as {EXAMPLE_URL}"
-    try:
-        url = make_url(value)  # type: ignore[arg-type]  # any object may be tried
-    except (ArgumentError, TypeError, ValueError):
-        raise ValueError(message) from None
-    # {% if database_driver == "aiosqlite" %}
-    if url.get_backend_name() != "sqlite":
-        raise ValueError(message)
-    if url.database in (None, "", ":memory:"):
-        message = f"must name a file, such as {EXAMPLE_URL}; memory is not shared by connections"
-        raise ValueError(message)
-    # {% elif postgresql %}
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise ValueError(message)
-    # {% else %}
-    if url.get_backend_name() not in ("mysql", "mariadb"):
-        raise ValueError(message)
-    # {% endif %}
-    return url.set(drivername=DRIVER_NAME)
 # {% if database_driver == "asyncpg" %}
 
 
-def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
+def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
     server_settings = {
         "application_name": "{{ package_name }}",
@@ -188,44 +164,29 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
-def configure(engine: AsyncEngine) -> None:
-    """Hang up where nobody listens: a polite end waits for the server."""
+def configure(engine: AsyncEngine, _settings: Settings, *, read_only: bool) -> None:
+    """Keep idle connections in autocommit: in a transaction, a ping takes three round trips."""
+    if read_only:
+        event.listen(engine.sync_engine, "handle_error", _end_statement)
+        return
 
-    @event.listens_for(engine.sync_engine, "invalidate")
-    def hang_up(
-        connection: AdaptedConnection, _record: ConnectionPoolEntry, error: BaseException | None
-    ) -> None:
-        # After a cancellation the end must be polite, so that the statement is stopped.
-        if not isinstance(error, asyncio.CancelledError):
-            connection.driver_connection.terminate()
+    @event.listens_for(engine.sync_engine, "checkin")
+    def rest(connection: DBAPIConnection | None, _record: ConnectionPoolEntry) -> None:
+        if connection is not None:  # or it was lost
+            connection.autocommit = True
 
-
-def is_lost(connection: DBAPIConnection) -> bool:
-    """Say whether the driver knows that the server has closed the connection."""
-    return bool(connection.driver_connection.is_closed())
-
-
-def keeps_all(engine: Engine) -> bool:
-    """Say whether the pool keeps each connection that it gets back, and closes none."""
-    return cast(QueuePool, engine.pool).overflow() <= 0
+    @event.listens_for(engine.sync_engine, "checkout")
+    def wake(connection: DBAPIConnection, *_: object) -> None:
+        connection.autocommit = False
 
 
-def returns_at_once(connection: Connection) -> bool:
-    """Say whether the connection goes back to its pool without a round trip."""
-    if connection.invalidated:
-        return False
-    driver: Any = connection.connection.driver_connection
-    return keeps_all(connection.engine) and not driver.is_in_transaction()
-
-
-def adapted(error: Exception, connection: PoolProxiedConnection) -> Exception:
-    """Return an error of the driver's own connection as its cursors raise it."""
-    adapter: Any = connection.dbapi_connection
-    try:
-        adapter._handle_exception(error)  # noqa: SLF001 - nothing public tells it
-    except Exception as other:  # noqa: BLE001 - this is what was asked for
-        error = other
-    return error
+def _end_statement(context: ExceptionContext) -> None:
+    # asyncpg refuses a value after it has begun the statement. Without a ROLLBACK the server would
+    # wait for the rest of it, with its locks held.
+    state = getattr(context.original_exception, "sqlstate", None) or ""
+    if _FAULT_CLASSES.get(state[:2]) is Fault.BAD_VALUE and context.connection is not None:
+        connection: Any = context.connection.connection.dbapi_connection
+        connection.run_async(lambda raw: raw.execute("SELECT 1"))
 
 
 def fault_of(error: DBAPIError) -> Fault:
@@ -234,10 +195,39 @@ def fault_of(error: DBAPIError) -> Fault:
         return Fault.DISCONNECTED
     state = getattr(error.orig, "sqlstate", None) or ""
     return _FAULTS.get(state) or _FAULT_CLASSES.get(state[:2], Fault.OTHER)
+
+
+def place_of(error: DBAPIError) -> dict[str, str]:
+    """Return the names of the table, column and constraint that an error is about; no values."""
+    names = ("table_name", "column_name", "constraint_name")
+    found = {name: getattr(error.driver_exception, name, None) for name in names}
+    return {name: value for name, value in found.items() if value}
+# {% if fast_paths %}
+
+
+_KINDS = (
+    (asyncpg.IntegrityConstraintViolationError, "IntegrityError"),
+    (asyncpg.SyntaxOrAccessError, "ProgrammingError"),
+    (asyncpg.InternalServerError, "InternalError"),
+    (asyncpg.PostgresError, "Error"),
+    (asyncpg.InterfaceError, "InterfaceError"),
+)
+
+
+def adapted(error: Exception, dialect: Dialect) -> Exception:
+    """Return an error of the driver as SQLAlchemy's adapter of the driver raises it."""
+    for kind, name in _KINDS:
+        if isinstance(error, kind):
+            adapter: Any = getattr(dialect.loaded_dbapi, name)
+            adapted_error: Exception = adapter(error.args[0], error)
+            adapted_error.__cause__ = error
+            return adapted_error
+    return error
+# {% endif %}
 # {% elif database_driver == "psycopg" %}
 
 
-def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
+def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
     server_settings = {
         "timezone": "UTC",
@@ -255,35 +245,24 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
-def is_lost(connection: DBAPIConnection) -> bool:
-    """Say whether the server has closed the connection.
-
-    An idle connection has nothing to read until then.
-    """
-    with DefaultSelector() as readable:
-        readable.register(connection.driver_connection.fileno(), EVENT_READ)
-        return bool(readable.select(0))
-
-
-@contextmanager
-def check_out(engine: Engine) -> Iterator[PoolProxiedConnection]:
-    """Take a connection for a statement by itself, which is a transaction then."""
-    with engine.connect() as connection:
-        if not connection.connection.autocommit:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-        yield connection.connection
-
-
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
         return Fault.DISCONNECTED
     state = getattr(error.orig, "sqlstate", None) or ""
     return _FAULTS.get(state) or _FAULT_CLASSES.get(state[:2], Fault.OTHER)
+
+
+def place_of(error: DBAPIError) -> dict[str, str]:
+    """Return the names of the table, column and constraint that an error is about; no values."""
+    names = ("table_name", "column_name", "constraint_name")
+    diagnostics = getattr(error.driver_exception, "diag", None)
+    found = {name: getattr(diagnostics, name, None) for name in names}
+    return {name: value for name, value in found.items() if value}
 # {% elif database_driver == "asyncmy" %}
 
 
-def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
+def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
     # MariaDB and MySQL each skip the comment meant for the other. The server's unit for a
     # lock wait is a whole second.
@@ -313,12 +292,7 @@ def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
     }
 
 
-def is_lost(connection: DBAPIConnection) -> bool:
-    """Say whether the driver knows that the server has closed the connection."""
-    return bool(connection.driver_connection._stream_broken)  # noqa: SLF001 - nothing public tells it
-
-
-def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:
+def configure(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
     """Stop the statement of a cancelled request on the server, which would not notice."""
     options = engine_options(settings, read_only=read_only)["connect_args"]
     _, arguments = engine.dialect.create_connect_args(engine.url)
@@ -346,16 +320,26 @@ def fault_of(error: DBAPIError) -> Fault:
         return Fault.DISCONNECTED
     number = error.orig.args[0] if error.orig and error.orig.args else 0
     return _FAULTS.get(number, Fault.OTHER)
+
+
+def place_of(error: DBAPIError) -> dict[str, str]:
+    """Return the name of the column, key or constraint that an error is about; no values."""
+    text = str(error.orig.args[-1]) if error.orig and error.orig.args else ""
+    *_, found = [None, *_PLACE.findall(text)]
+    return {"constraint_name": found} if found else {}
 # {% else %}
 
 
-def engine_options(settings: "Settings", *, read_only: bool) -> dict[str, Any]:
+def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
-    connect_args = {"timeout": settings.lock_timeout}
-    return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+    options: dict[str, Any] = {"connect_args": {"timeout": settings.lock_timeout}}
+    if read_only:
+        # In autocommit there is nothing to roll back, and asking takes a turn of the thread.
+        options |= {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+    return options
 
 
-def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> None:
+def configure(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
     """Set up each connection of the engine, since SQLite has no settings of a server.
 
     WAL lets readers go on while one writes. A writer takes the lock when its transaction
@@ -391,12 +375,14 @@ def configure(engine: AsyncEngine, settings: "Settings", *, read_only: bool) -> 
         def begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    @event.listens_for(sync_engine, "invalidate")
-    def stop(connection: DBAPIConnection, record: ConnectionPoolEntry, _error: object) -> None:
-        # The thread of a cancelled request would go on, and closing alone would leave the lock to
-        # whatever still refers to its cursor.
-        record.info["deadline"][0] = 0
-        connection.rollback()
+    event.listen(sync_engine, "invalidate", _stop)
+
+
+def _stop(connection: DBAPIConnection, record: ConnectionPoolEntry, _error: object) -> None:
+    # The thread of a cancelled request would go on, and closing alone would leave the lock to
+    # whatever still refers to its cursor.
+    record.info["deadline"][0] = 0
+    connection.rollback()
 
 
 def fault_of(error: DBAPIError) -> Fault:
@@ -404,4 +390,12 @@ def fault_of(error: DBAPIError) -> Fault:
     name = getattr(error.orig, "sqlite_errorname", "")
     family = "_".join(name.split("_")[:2])
     return _FAULTS.get(name) or _FAULT_FAMILIES.get(family, Fault.OTHER)
+
+
+def place_of(error: DBAPIError) -> dict[str, str]:
+    """Return the columns or the constraint that an error is about; no values."""
+    text = str(error.orig)
+    if " constraint failed: " not in text:
+        return {}
+    return {"constraint_name": text.partition(" constraint failed: ")[2]}
 # {% endif %}

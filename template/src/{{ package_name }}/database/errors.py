@@ -1,21 +1,16 @@
 """Database errors as problems."""
 
 from http import HTTPStatus
-from typing import cast
 
 import structlog
-from fastapi import Request
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from ..problems import (
-    Conflict,
-    DeadlineExceeded,
-    Problem,
-    Unavailable,
-    respond,
-)
-from .driver import fault_of
+from ..web.problems import Conflict, DeadlineExceeded, Problem, ProblemResponse, Unavailable
+from .driver import fault_of, place_of
 from .faults import Fault
 from .gate import Overloaded
 
@@ -55,6 +50,7 @@ class BadValue(Problem):
 
 _PROBLEMS: dict[Fault, type[Problem]] = {
     Fault.DUPLICATE: Conflict,
+    Fault.REFERENCE: Conflict,
     Fault.INTEGRITY: Conflict,
     Fault.BAD_VALUE: BadValue,
     Fault.STATEMENT_TIMEOUT: StatementTimeout,
@@ -66,25 +62,33 @@ _PROBLEMS: dict[Fault, type[Problem]] = {
 }
 
 
-async def handle_database_error(request: Request, error: Exception) -> Response:
+def network_problem(error: OSError) -> Problem:
+    """Return what an error of the network means for a statement."""
+    return StatementTimeout() if isinstance(error, TimeoutError) else DatabaseUnavailable()
+
+
+async def handle_database_error(connection: HTTPConnection, error: DBAPIError) -> Response:
     """Answer an error that no service has given a meaning of its own.
 
     Raises:
-        Exception: the error again, when it is a defect of this service.
+        DBAPIError: the error again, when it is a defect of this service.
     """
-    problem = _PROBLEMS.get(fault_of(cast(DBAPIError, error)))
+    fault = fault_of(error)
+    problem = _PROBLEMS.get(fault)
     if problem is None:
         raise error
-    return respond(request.scope, problem())
+    # What the client sees as its own mistake may be one of the service, such as a column that it
+    # forgot to fill in.
+    log.warning("database error", fault=fault.name.lower(), **place_of(error))
+    return ProblemResponse(problem(), connection.scope)
 
 
-async def handle_pool_timeout(request: Request, error: Exception) -> Response:
-    """Answer a request that found the pool empty, because it used an engine past the gate."""
-    # The gate lets in no more requests than there are connections: some are leaked, or held twice.
+async def handle_pool_timeout(connection: HTTPConnection, error: PoolTimeoutError) -> Response:
+    """Answer a request that found the pool empty: some have taken connections past the gate."""
     log.warning("no connection left past the gate", exc_info=error)
-    return respond(request.scope, Overloaded())
+    return ProblemResponse(Overloaded(), connection.scope)
 
 
-async def handle_stale_data(request: Request, _error: Exception) -> Response:
+async def handle_stale_data(connection: HTTPConnection, _error: StaleDataError) -> Response:
     """Answer the change of a row that was deleted after it was read."""
-    return respond(request.scope, Conflict())
+    return ProblemResponse(Conflict(), connection.scope)

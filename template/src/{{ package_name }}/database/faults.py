@@ -8,6 +8,8 @@ class Fault(Enum):
 
     DUPLICATE = auto()
     """A unique constraint does not hold."""
+    REFERENCE = auto()
+    """A foreign key names a row that is not there, or a row is still named by one."""
     INTEGRITY = auto()
     """Another constraint does not hold."""
     BAD_VALUE = auto()

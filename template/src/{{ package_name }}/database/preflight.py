@@ -1,32 +1,25 @@
 """What must be true of the database before the service starts."""
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..problems import Problem
+from ..settings import Settings
+from ..web.problems import Problem
 # {% if database_driver == "aiosqlite" %}
 from .engine import create_engine
 # {% else %}
 from .driver import MAX_CONNECTIONS
 from .engine import create_engine
 # {% endif %}
+# {% if database_driver != "aiosqlite" and health_checks %}
 
-if TYPE_CHECKING:
-    from ..settings import Settings
-# {% if database_driver != "aiosqlite" %}
-
-POOLS = 2
-# {% if health_checks %}
-PROBES = 2
-"""Connections of the readiness checks."""
-# {% endif %}
+PROBES = 2  # connections of the readiness checks
 # {% endif %}
 
 
-async def verify_database(settings: "Settings") -> None:
+async def verify_database(settings: Settings) -> None:
     """Connect once, so that a wrong URL shows at the start and not in the first request.
 
     Raises:
@@ -37,7 +30,7 @@ async def verify_database(settings: "Settings") -> None:
         await _verify("DATABASE_READ_URL", settings.database_read_url, settings)
 
 
-async def _verify(name: str, url: URL, settings: "Settings") -> None:
+async def _verify(name: str, url: URL, settings: Settings) -> None:
     engine = create_engine(url, settings, read_only=True, pool_size=1)
     try:
         async with asyncio.timeout(settings.database_pool_timeout), engine.connect() as connection:
@@ -46,14 +39,15 @@ async def _verify(name: str, url: URL, settings: "Settings") -> None:
             # {% else %}
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
-    except (Problem, SQLAlchemyError, TimeoutError) as error:
+    except (Problem, SQLAlchemyError, OSError) as error:
         reason = type(error.__cause__ or error).__name__
         message = f"Cannot start, check {name}: no connection to {url!r} ({reason})"
         raise SystemExit(message) from None
     finally:
         await engine.dispose()
     # {% if database_driver != "aiosqlite" %}
-    connections = POOLS * (settings.database_pool_size + settings.database_max_overflow)
+    pools = 1 if settings.database_read_url else 2
+    connections = pools * (settings.database_pool_size + settings.database_max_overflow)
     # {% if health_checks %}
     connections += PROBES
     # {% endif %}

@@ -1,21 +1,20 @@
 """The typed access to one table."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar, cast
 from uuid import UUID
 
-# {% if postgresql %}
+# {% if postgresql and fast_paths %}
 from sqlalchemy import CursorResult, Delete, Select, bindparam, delete, select
 # {% else %}
 from sqlalchemy import CursorResult, Delete, Select, bindparam, delete, insert, select
 # {% endif %}
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm.interfaces import ORMOption
 
 from .base import Entity
-# {% if postgresql %}
+# {% if postgresql and fast_paths %}
 from .bulk import bulk_insert
 # {% endif %}
 
@@ -42,17 +41,8 @@ class AsyncRepository(Generic[E]):
         entity = await self.session.scalar(_by_id(self.model), {"id": entity_id})
         return cast(E | None, entity)
 
-    async def page(self, *, after: UUID, limit: int, options: Sequence[ORMOption] = ()) -> list[E]:
-        """Return up to ``limit`` rows whose ids follow ``after``, in the order of ids.
-
-        It costs less when the ``options`` are a constant.
-        """
-        statement = _page(self.model, tuple(options))
-        rows = await self.session.scalars(statement, {"after": after, "limit": limit})
-        return cast(list[E], rows.all())
-
     async def add(self, entity: E) -> E:
-        """Insert the entity.
+        """Insert or update the entity.
 
         Raises:
             sqlalchemy.exc.IntegrityError: a constraint of the table does not hold.
@@ -65,7 +55,7 @@ class AsyncRepository(Generic[E]):
         """Insert the rows in chunks and return their number."""
         iterator = iter(rows)
         while chunk := list(islice(iterator, CHUNK_ROWS)):
-            # {% if postgresql %}
+            # {% if postgresql and fast_paths %}
             await self.session.execute(*bulk_insert(self.model, chunk))
             # {% else %}
             await self.session.execute(insert(self.model), chunk)
@@ -88,14 +78,3 @@ def _by_id(model: type[Entity]) -> Select[Any]:
 def _delete(model: type[Entity]) -> Delete:
     statement = delete(model).where(model.id == bindparam("id"))
     return statement.execution_options(synchronize_session=False)
-
-
-@lru_cache
-def _page(model: type[Entity], options: tuple[ORMOption, ...]) -> Select[Any]:
-    return (
-        select(model)
-        .options(*options)
-        .where(model.id > bindparam("after"))
-        .order_by(model.id)
-        .limit(bindparam("limit"))
-    )

@@ -31,6 +31,7 @@ class _UtcDateTime(TypeDecorator[datetime]):
     impl = DateTime
     # {% endif %}
     cache_ok = True
+    python_type = datetime
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         if value is not None and value.tzinfo is None:

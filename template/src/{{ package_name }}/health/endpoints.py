@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel
 
-from ..lifespan import state_of
-from .readiness import Result
+from .readiness import ReadinessDep, Result
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -27,6 +26,6 @@ async def live() -> Live:
 
 
 @router.get("/ready")
-async def ready(request: Request) -> Ready:
+async def ready(readiness: ReadinessDep) -> Ready:
     """Tell whether the process should get requests; 503 when a check fails or while draining."""
-    return Ready(checks=await state_of(request)["readiness"].check())
+    return Ready(checks=await readiness.check())

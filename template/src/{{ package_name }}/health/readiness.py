@@ -2,22 +2,26 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self, cast
 
 import structlog
 from alembic.script import ScriptDirectory
+from fastapi import Depends
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import HTTPConnection
 
-from ..database.engine import create_engine
-from ..drain import Drain
-from ..problems import Problem
+from ..database.engine import Database, create_engine
+from ..database.pools import PoolWatch
+from ..server.drain import Drain
 from ..settings import Settings
+from ..web.problems import Problem
+from ..web.state import resource_of
 
 CHECK_SECONDS = 2.0
 """The time each check has."""
@@ -40,7 +44,11 @@ class NotReady(Problem):
 
 
 class MigrationsPendingError(Exception):
-    """The schema of the database is not the one that this code expects."""
+    """The schema of the database is older than the one that this code expects."""
+
+
+class PoolExhaustedError(Exception):
+    """All connections of a pool are taken, and none has come back for too long."""
 
 
 class Readiness:
@@ -55,7 +63,9 @@ class Readiness:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, *, drain: Drain) -> AsyncIterator[Self]:
+    async def open(
+        cls, settings: Settings, *, database: Database, drain: Drain
+    ) -> AsyncIterator[Self]:
         """Make the checks, on connections of their own so that they wait for no request."""
         async with AsyncExitStack() as stack:
             engine = create_engine(settings.database_url, settings, read_only=True, pool_size=2)
@@ -63,6 +73,12 @@ class Readiness:
             checks: dict[str, Check] = {
                 "database": partial(check_database, engine),
                 "migrations": partial(check_migrations, engine),
+                "pools": partial(
+                    check_pools,
+                    [database.read_watch, database.write_watch],
+                    # No request holds a connection for longer.
+                    seconds=settings.request_timeout + settings.database_pool_timeout,
+                ),
             }
             if url := settings.database_read_url:
                 replica = create_engine(url, settings, read_only=True, pool_size=1)
@@ -98,7 +114,8 @@ class Readiness:
 
 async def _result(name: str, check: Check) -> Result:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        # The second ends what a driver still does about a database that hangs.
+        async with asyncio.timeout(CHECK_SECONDS * 1.1), asyncio.timeout(CHECK_SECONDS):
             await check()
     except Exception as error:  # noqa: BLE001 - whatever fails, the process is not ready
         # The message of a driver may hold the address or the user of the database.
@@ -114,17 +131,43 @@ async def check_database(engine: AsyncEngine) -> None:
 
 
 async def check_migrations(engine: AsyncEngine) -> None:
-    """Compare the schema's revision with the newest one of this code.
+    """Compare the revision of the schema with the revisions that this code knows.
+
+    A revision that it does not know is a newer one: in a rolling deployment the schema is migrated
+    while the old code still serves.
 
     Raises:
-        MigrationsPendingError: they differ.
+        MigrationsPendingError: the schema is older.
     """
     async with engine.connect() as connection:
-        revision = await connection.scalar(text("SELECT version_num FROM alembic_version"))
-    if revision != newest_revision():
+        rows = await connection.scalars(text("SELECT version_num FROM alembic_version"))
+        applied = set(rows.all())
+    if applied != heads() and applied <= revisions():
         raise MigrationsPendingError
 
 
+async def check_pools(watches: Sequence[PoolWatch], *, seconds: float) -> None:
+    """See that the pools of the requests still serve.
+
+    Raises:
+        PoolExhaustedError: one has had no free connection for longer than ``seconds``.
+    """
+    if any(watch.seconds_exhausted() > seconds for watch in watches):
+        raise PoolExhaustedError
+
+
 @cache
-def newest_revision() -> str | None:
-    return ScriptDirectory(MIGRATIONS).get_current_head()
+def heads() -> set[str]:
+    return set(ScriptDirectory(MIGRATIONS).get_heads())
+
+
+@cache
+def revisions() -> set[str]:
+    return {script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()}
+
+
+async def get_readiness(connection: HTTPConnection) -> Readiness:
+    return cast(Readiness, resource_of(connection, "readiness"))
+
+
+ReadinessDep = Annotated[Readiness, Depends(get_readiness)]

@@ -1,14 +1,42 @@
 """How Alembic reaches the database."""
 
 import asyncio
+import logging
+# {% if not postgresql %}
+from typing import Any, Literal
+# {% endif %}
 
 from alembic import context
+# {% if not postgresql %}
+from alembic.autogenerate.api import AutogenContext
+# {% endif %}
 from sqlalchemy import URL, Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine  # noqa: TID251 - no pool is wanted
 
 from {{ package_name }} import models
 from {{ package_name }}.database.driver import MIGRATION_SETTINGS
+# {% if not postgresql %}
+from {{ package_name }}.database.types import UtcDateTime
+# {% endif %}
 from {{ package_name }}.settings import load_settings
+# {% if not postgresql %}
+
+
+# {% if database_driver == "asyncmy" %}
+def render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:  # noqa: ANN401 - as Alembic has it
+# {% else %}
+def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Literal[False]:  # noqa: ANN401 - as Alembic has it
+# {% endif %}
+    """Write the types of this service as SQLAlchemy's own, which stay what they are."""
+    if kind == "type" and isinstance(item, type(UtcDateTime)):
+        # {% if database_driver == "asyncmy" %}
+        autogenerate.imports.add("from sqlalchemy.dialects import mysql")
+        return "mysql.DATETIME(fsp=6)"
+        # {% else %}
+        return "sa.DateTime()"
+        # {% endif %}
+    return False
+# {% endif %}
 
 
 def run_migrations(connection: Connection) -> None:
@@ -17,9 +45,12 @@ def run_migrations(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
     connection.commit()
     context.configure(
-        connection=connection,
+        connection,
         target_metadata=models.METADATA,
         transaction_per_migration=True,
+        # {% if not postgresql %}
+        render_item=render_item,
+        # {% endif %}
         # {% if database_driver == "aiosqlite" %}
         # SQLite alters a table by copying it.
         render_as_batch=True,
@@ -39,4 +70,6 @@ async def migrate(url: URL) -> None:
     await engine.dispose()
 
 
+logging.basicConfig(format="%(message)s")
+logging.getLogger("alembic").setLevel(logging.INFO)
 asyncio.run(migrate(load_settings().database_url))

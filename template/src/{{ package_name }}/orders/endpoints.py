@@ -3,12 +3,12 @@
 from http import HTTPStatus
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from ..pagination import Cursor, Limit, Page
+from ..web.pagination import Cursor, KeysetPage, Limit, Page
 from .models import Order
 from .schemas import OrderCreate, OrderRead
-from .service import OrderQueries, OrderServiceDep
+from .service import OrderQueriesDep, OrderServiceDep
 
 router = APIRouter(prefix="/users/{user_id}/orders", tags=["orders"])
 
@@ -19,9 +19,9 @@ async def create_order(user_id: UUID, data: OrderCreate, orders: OrderServiceDep
     return await orders.create(user_id, data)
 
 
-@router.get("")
+@router.get("", response_model=Page[OrderRead])
 async def list_orders(
-    user_id: UUID, request: Request, limit: Limit = 20, cursor: Cursor = None
-) -> Page[OrderRead]:
+    user_id: UUID, orders: OrderQueriesDep, limit: Limit = 20, cursor: Cursor = None
+) -> KeysetPage[Order]:
     """List the user's orders in the order of their creation."""
-    return await OrderQueries.of(request).page(user_id, limit=limit, cursor=cursor)
+    return await orders.page(user_id, limit=limit, cursor=cursor)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel
+from ..web.schemas import PLAIN_TEXT, RequestModel, ResponseModel
 from .models import ITEM_LENGTH
 
 MAX_QUANTITY = 1_000_000

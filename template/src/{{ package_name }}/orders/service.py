@@ -1,47 +1,37 @@
 """What can be done with orders."""
 
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
-from ..database.dependencies import WriteSessionDep
-from ..database.engine import Database
-from ..database.session import WriteSession
-from ..lifespan import state_of
-from ..pagination import Page, cut_page, decode_cursor
+from ..database.dependencies import ReadSessionDep, WriteSessionDep
+from ..database.session import ReadSession, WriteSession
 from ..users.repository import UserRepository
 from ..users.service import UserNotFound
+from ..web.pagination import KeysetPage
 from .models import Order
 from .repository import OrderRepository
-from .schemas import OrderCreate, OrderRead
+from .schemas import OrderCreate
 
 
 class OrderQueries:
     """Reads orders."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, session: ReadSession) -> None:
+        self._users = UserRepository(session)
+        self._orders = OrderRepository(session)
 
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Make it for a request."""
-        return cls(state_of(request)["database"])
-
-    async def page(self, user_id: UUID, *, limit: int, cursor: str | None) -> Page[OrderRead]:
+    async def page(self, user_id: UUID, *, limit: int, cursor: str | None) -> KeysetPage[Order]:
         """Return a page of the user's orders in the order of their creation.
 
         Raises:
             UserNotFound: there is no such user.
         """
-        listing = f"orders of {user_id}"
-        after = decode_cursor(cursor, listing=listing)
-        async with self._database.read() as session:
-            orders = OrderRepository(session)
-            rows = await orders.page_of_user(user_id, after=after, limit=limit + 1)
-            if not rows and await UserRepository(session).get(user_id) is None:
-                raise UserNotFound
-        return Page[OrderRead].model_validate(cut_page(rows, limit=limit, listing=listing))
+        page = await self._orders.page_of_user(user_id, limit=limit, cursor=cursor)
+        if not page.items and await self._users.get(user_id) is None:
+            raise UserNotFound
+        return page
 
 
 class OrderService:
@@ -62,8 +52,13 @@ class OrderService:
         return await self._orders.add(Order(user_id=user_id, **data.model_dump()))
 
 
+async def get_order_queries(session: ReadSessionDep) -> OrderQueries:
+    return OrderQueries(session)
+
+
 async def get_order_service(session: WriteSessionDep) -> OrderService:
     return OrderService(session)
 
 
+OrderQueriesDep = Annotated[OrderQueries, Depends(get_order_queries)]
 OrderServiceDep = Annotated[OrderService, Depends(get_order_service)]

@@ -1,1 +1,1 @@
-"""Another service, fetched from."""
+"""Another service: its client, and the route that fetches paths of it."""

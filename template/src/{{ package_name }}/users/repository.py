@@ -1,22 +1,30 @@
 """The queries on users."""
 
-from sqlalchemy import bindparam, select
+from functools import cache
 
-from ..database.compiled import Nested, NewRow, Query
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
 from ..database.repository import AsyncRepository
-from ..models import User
-from ..orders.rows import OrderRow
-from .rows import UserRow, UserWithOrdersRow
+from ..web.pagination import Keyset, KeysetPage
+from .models import User
+
+PAGE = Keyset(select(User), User.id)  # in the order of their creation
+
+
+@cache
+def page_with_orders() -> Keyset[User]:
+    # Not a constant: the relationship can be named only when all models are imported.
+    return Keyset(select(User).options(selectinload(User.orders)), User.id)
 
 
 class UserRepository(AsyncRepository[User]):
     model = User
 
+    async def page(self, *, limit: int, cursor: str | None) -> KeysetPage[User]:
+        """Return a page of users."""
+        return await PAGE.page(self.session, limit=limit, cursor=cursor)
 
-_ROWS = select(User.id, User.email, User.full_name, User.created_at)
-_PAGE = _ROWS.where(User.id > bindparam("after")).order_by(User.id).limit(bindparam("limit"))
-
-USER = Query(UserRow, _ROWS.where(User.id == bindparam("id")))
-PAGE = Query(UserRow, _PAGE)
-PAGE_WITH_ORDERS = Nested(UserWithOrdersRow, _PAGE, User.orders, OrderRow)
-NEW_USER = NewRow(UserRow, User)
+    async def page_with_orders(self, *, limit: int, cursor: str | None) -> KeysetPage[User]:
+        """Return a page of users, each with all orders."""
+        return await page_with_orders().page(self.session, limit=limit, cursor=cursor)

@@ -6,15 +6,14 @@ from uuid import UUID
 
 from pydantic import MISSING, Field, StringConstraints
 
-from ..orders.schemas import OrderRead
-from ..schemas import PLAIN_TEXT, RequestModel, ResponseModel
+from ..web.schemas import PLAIN_TEXT, RequestModel, ResponseModel
 from .models import EMAIL_LENGTH, FULL_NAME_LENGTH
 
 BULK_ROWS = 10_000
 """Users in one bulk request at most."""
 
 BULK_BYTES = 10 * 1024 * 1024
-"""The body of a bulk request at most; ``BULK_ROWS`` users of the usual size need a tenth."""
+"""The body of a bulk request at most; ``BULK_ROWS`` users of the usual size are far smaller."""
 
 # https://html.spec.whatwg.org/multipage/input.html#valid-e-mail-address
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -59,5 +58,13 @@ class UserRead(ResponseModel):
     created_at: datetime
 
 
+class OrderOfUser(ResponseModel):
+    id: UUID
+    user_id: UUID
+    item: str
+    quantity: int
+    created_at: datetime
+
+
 class UserWithOrders(UserRead):
-    orders: list[OrderRead]
+    orders: list[OrderOfUser]

@@ -1,26 +1,22 @@
 """What can be done with users."""
 
-from collections.abc import Sequence
-from typing import Annotated, Self
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends
 from sqlalchemy.exc import IntegrityError
 
-from ..database.dependencies import WriteSessionDep
+from ..database.dependencies import DatabaseDep, ReadSessionDep, WriteSessionDep
 from ..database.driver import fault_of
 from ..database.engine import Database
 from ..database.faults import Fault
-from ..database.session import WriteSession
-from ..lifespan import state_of
-from ..pagination import CutPage, cut_page, decode_cursor
-from ..problems import Conflict, NotFound
+from ..database.session import ReadSession, WriteSession
+from ..web.pagination import MAX_LIMIT, KeysetPage
+from ..web.problems import Conflict, NotFound
 from .models import User
-from .repository import NEW_USER, PAGE, PAGE_WITH_ORDERS, USER, UserRepository
-from .rows import UserRow, UserWithOrdersRow
+from .repository import UserRepository
 from .schemas import UserCreate, UserUpdate
-
-LISTING = "users"
 
 
 class UserNotFound(NotFound):
@@ -36,77 +32,27 @@ class DuplicateEmail(Conflict):
 class UserQueries:
     """Reads users."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, session: ReadSession) -> None:
+        self._users = UserRepository(session)
 
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Make it for a request. As a dependency it would cost a twelfth of one."""
-        return cls(state_of(request)["database"])
-
-    async def get(self, user_id: UUID) -> UserRow:
+    async def get(self, user_id: UUID) -> User:
         """Return the user.
 
         Raises:
             UserNotFound: there is none.
         """
-        user = await USER.first(self._database, id=user_id)
+        user = await self._users.get(user_id)
         if user is None:
             raise UserNotFound
         return user
 
-    async def page(self, *, limit: int, cursor: str | None) -> CutPage[UserRow]:
+    async def page(self, *, limit: int, cursor: str | None) -> KeysetPage[User]:
         """Return a page of users in the order of their creation."""
-        after = decode_cursor(cursor, listing=LISTING)
-        rows = await PAGE.all(self._database, after=after, limit=limit + 1)
-        return cut_page(rows, limit=limit, listing=LISTING)
+        return await self._users.page(limit=limit, cursor=cursor)
 
-    async def page_with_orders(
-        self, *, limit: int, cursor: str | None
-    ) -> CutPage[UserWithOrdersRow]:
+    async def page_with_orders(self, *, limit: int, cursor: str | None) -> KeysetPage[User]:
         """Return a page of users, each with its orders."""
-        after = decode_cursor(cursor, listing=LISTING)
-        rows = await PAGE_WITH_ORDERS.all(self._database, after=after, limit=limit + 1)
-        return cut_page(rows, limit=limit, listing=LISTING)
-
-
-class UserCreation:
-    """Creates users."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @classmethod
-    def of(cls, request: Request) -> Self:
-        """Make it for a request, as ``UserQueries`` does."""
-        return cls(state_of(request)["database"])
-
-    async def create(self, data: UserCreate) -> UserRow:
-        """Store a new user.
-
-        Raises:
-            DuplicateEmail: another user has the address.
-        """
-        try:
-            return await NEW_USER.add(self._database, vars(data))
-        except IntegrityError as error:
-            raise _conflict(error) from error
-
-    async def create_many(self, data: Sequence[UserCreate]) -> int:
-        """Store all the users or none; return their number.
-
-        The transaction is run again when another one got in its way.
-
-        Raises:
-            DuplicateEmail: an address is taken, or given twice.
-        """
-        rows = [user.model_dump() for user in data]
-        try:
-            return await self._database.transaction(
-                lambda session: UserRepository(session).add_many(rows)
-            )
-        except IntegrityError as error:
-            raise _conflict(error) from error
+        return await self._users.page_with_orders(limit=limit, cursor=cursor)
 
 
 class UserService:
@@ -114,6 +60,17 @@ class UserService:
 
     def __init__(self, session: WriteSession) -> None:
         self._users = UserRepository(session)
+
+    async def create(self, data: UserCreate) -> User:
+        """Store a new user.
+
+        Raises:
+            DuplicateEmail: another user has the address.
+        """
+        try:
+            return await self._users.add(User(**data.model_dump()))
+        except IntegrityError as error:
+            raise _conflict(error) from error
 
     async def update(self, user_id: UUID, data: UserUpdate) -> User:
         """Change the fields that are given.
@@ -142,12 +99,60 @@ class UserService:
             raise UserNotFound
 
 
+class UserTransfer:
+    """Takes in and gives out many users, in transactions and sessions of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create_many(self, data: Sequence[UserCreate]) -> int:
+        """Store all the users or none; return their number.
+
+        The transaction is run again when another one got in its way.
+
+        Raises:
+            DuplicateEmail: an address is taken, or given twice.
+        """
+        rows = [user.model_dump() for user in data]
+        try:
+            return await self._database.transaction(
+                lambda session: UserRepository(session).add_many(rows)
+            )
+        except IntegrityError as error:
+            raise _conflict(error) from error
+
+    async def export(self) -> AsyncIterator[User]:
+        """Yield all users in the order of their creation.
+
+        Each page is read in a session of its own, so that a slow client holds no connection.
+        """
+        cursor: str | None = None
+        is_last = False
+        while not is_last:
+            async with self._database.read() as session:
+                users = UserRepository(session)
+                page = await users.page(limit=MAX_LIMIT, cursor=cursor)
+            for user in page.items:
+                yield user
+            cursor, is_last = page.next_cursor, page.next_cursor is None
+
+
 def _conflict(error: IntegrityError) -> Conflict:
     return DuplicateEmail() if fault_of(error) is Fault.DUPLICATE else Conflict()
+
+
+async def get_user_queries(session: ReadSessionDep) -> UserQueries:
+    return UserQueries(session)
 
 
 async def get_user_service(session: WriteSessionDep) -> UserService:
     return UserService(session)
 
 
+async def get_user_transfer(database: DatabaseDep) -> UserTransfer:
+    return UserTransfer(database)
+
+
+UserQueriesDep = Annotated[UserQueries, Depends(get_user_queries)]
 UserServiceDep = Annotated[UserService, Depends(get_user_service)]
+UserTransferDep = Annotated[UserTransfer, Depends(get_user_transfer)]

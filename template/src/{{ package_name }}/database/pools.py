@@ -1,0 +1,99 @@
+"""What happens to the connections of a pool."""
+
+# {% if database_driver != "aiosqlite" %}
+import asyncio
+# {% endif %}
+import time
+# {% if database_driver != "aiosqlite" %}
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar, cast
+from weakref import WeakSet
+# {% else %}
+from typing import cast
+# {% endif %}
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+# {% if database_driver == "aiosqlite" %}
+from sqlalchemy.pool import QueuePool
+
+from ..settings import Settings
+# {% else %}
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from ..settings import Settings
+from .errors import DatabaseUnavailable
+
+QUIET_SECONDS = 1.0
+"""When nothing was taken from a pool for longer, its connections may be lost without a sign."""
+
+T = TypeVar("T")
+# {% endif %}
+
+
+class PoolWatch:
+    """Notes when a connection was last taken from the pool of an engine.
+
+    A pool of which all connections are taken, and none comes back, serves nobody: somebody has
+    taken them past the gate and keeps them.
+    """
+
+    def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
+        self._engine = engine
+        self._connections = settings.database_pool_size + settings.database_max_overflow
+        self._last_checkout = time.monotonic()
+        event.listen(engine.sync_engine, "checkout", self._note_checkout)
+        # {% if database_driver != "aiosqlite" %}
+        self._timeout = settings.database_pool_timeout
+        self._entries: WeakSet[ConnectionPoolEntry] = WeakSet()
+        event.listen(engine.sync_engine, "connect", self._note_connection)
+        # {% endif %}
+
+    def _note_checkout(self, *_: object) -> None:
+        self._last_checkout = time.monotonic()
+
+    def seconds_exhausted(self) -> float:
+        """Return for how long all connections have been taken and none has come back."""
+        if cast(QueuePool, self._engine.pool).checkedout() < self._connections:
+            return 0
+        return time.monotonic() - self._last_checkout
+    # {% if database_driver != "aiosqlite" %}
+
+    def _note_connection(self, _connection: object, entry: ConnectionPoolEntry) -> None:
+        self._entries.add(entry)
+
+    def is_quiet(self) -> bool:
+        """Say whether nothing was taken from the pool for a while."""
+        return time.monotonic() - self._last_checkout > QUIET_SECONDS
+
+    async def connected(self, connect: Callable[[], Awaitable[T]]) -> T:
+        """Take a connection by the function, so that a database that hangs is told in time.
+
+        Idle connections may be forgotten by the network. One of them says nothing to a ping nor to
+        its close; the others are replaced without being asked.
+
+        Raises:
+            DatabaseUnavailable: none could be made in time.
+        """
+        left = self._timeout
+        try:
+            for _ in range(2):
+                if not cast(QueuePool, self._engine.pool).checkedin():
+                    break
+                with suppress(TimeoutError):
+                    return await _within(self._timeout / 4, connect)
+                for entry in self._entries:
+                    entry.invalidate(soft=True)
+                left -= self._timeout / 4
+            return await _within(left, connect)
+        except TimeoutError as error:
+            raise DatabaseUnavailable from error
+
+
+async def _within(seconds: float, connect: Callable[[], Awaitable[T]]) -> T:
+    # A cancelled driver ends its connection in an orderly way, and waits seconds more for a server
+    # that says nothing. It gives up when it is cancelled again.
+    async with asyncio.timeout(seconds), asyncio.timeout(seconds * 0.9):
+        return await connect()
+# {% endif %}

@@ -1,0 +1,337 @@
+# {% if postgresql %}
+"""Connections of the pools, as statements use them that are compiled once.
+
+Such a statement runs on the driver's own connection, without the layers of SQLAlchemy between.
+Where somebody listens to the statements of an engine, for a trace perhaps, it runs as any other.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+# {% if database_driver == "asyncpg" %}
+from typing import Any, Self, cast
+# {% else %}
+from typing import Any, Self
+# {% endif %}
+
+# {% if database_driver == "asyncpg" %}
+import asyncpg  # type: ignore[import-untyped]  # the driver has no types
+# {% endif %}
+from sqlalchemy import Dialect, Insert, Select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+# {% if database_driver == "asyncpg" %}
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+# {% else %}
+from sqlalchemy.pool import PoolProxiedConnection
+# {% endif %}
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.util import greenlet_spawn
+
+# {% if database_driver == "asyncpg" %}
+from ..database.driver import adapted
+# {% endif %}
+from ..database.engine import Database
+from ..database.errors import network_problem
+from ..database.pools import PoolWatch
+
+Row = Sequence[Any]
+
+Process = Callable[[Any], Any] | None
+"""Turns a value of Python into one of the driver, or back."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """A statement for one engine: its text for the driver, and how values are converted."""
+
+    dialect: Dialect
+    compiled: SQLCompiler
+    sql: str
+    names: frozenset[str]
+    parameters: Sequence[tuple[str, Process]]
+    columns: Sequence[Process] | None = None
+    """Known when the driver has told how it returns them; empty where they stay as they are."""
+
+    @classmethod
+    def make(cls, statement: Select[*tuple[Any, ...]] | Insert, dialect: Dialect) -> Self:
+        compiled: Any = statement.compile(dialect=dialect)
+        if compiled.post_compile_params:
+            message = "a list of values has no fixed text; compare with any_() of an array instead"
+            raise TypeError(message)
+        # {% if database_driver == "asyncpg" %}
+        names = compiled.positiontup or ()
+        # {% else %}
+        names = compiled.bind_names.values()
+        # {% endif %}
+        types = [(name, compiled.binds[name].type.dialect_impl(dialect)) for name in names]
+        return cls(
+            dialect=dialect,
+            compiled=compiled,
+            sql=str(compiled),
+            names=frozenset(names),
+            parameters=[(name, type_.bind_processor(dialect)) for name, type_ in types],
+        )
+
+    # {% if database_driver == "asyncpg" %}
+    def arguments(self, values: Mapping[str, object]) -> list[object]:
+        given = values if values.keys() >= self.names else self.compiled.construct_params(values)
+        return [
+            given[name] if process is None else process(given[name])
+            for name, process in self.parameters
+        ]
+    # {% else %}
+    def arguments(self, values: Mapping[str, object]) -> dict[str, object]:
+        given = values if values.keys() >= self.names else self.compiled.construct_params(values)
+        return {
+            name: given[name] if process is None else process(given[name])
+            for name, process in self.parameters
+        }
+    # {% endif %}
+
+    def converted(self, rows: Sequence[Row]) -> Sequence[Row]:
+        if not self.columns:
+            return rows
+        return [
+            [
+                value if process is None else process(value)
+                for value, process in zip(row, self.columns, strict=True)
+            ]
+            for row in rows
+        ]
+
+
+class Statement:
+    """A statement that is compiled once."""
+
+    def __init__(self, sql: Select[*tuple[Any, ...]] | Insert) -> None:
+        self.sql = sql
+        self._plan: Plan | None = None
+
+    def plan(self, dialect: Dialect) -> Plan:
+        plan = self._plan
+        if plan is None or plan.dialect is not dialect:
+            plan = self._plan = Plan.make(self.sql, dialect)
+        return plan
+
+    def processes(self, dialect: Dialect, types: Sequence[Any]) -> Sequence[Process]:
+        """Return how the values of the columns are converted, by the driver's types of them."""
+        processes = [
+            column.type.dialect_impl(dialect).result_processor(dialect, type_)
+            for column, type_ in zip(self.sql.exported_columns.values(), types, strict=True)
+        ]
+        return processes if any(processes) else ()
+
+
+class DriverConnection:
+    """The driver's own connection, with the errors of SQLAlchemy's."""
+
+    _connection: PoolProxiedConnection
+
+    def __init__(self, engine: AsyncEngine, watch: PoolWatch) -> None:
+        self._raw_connection = engine.raw_connection
+        self._engine = engine.sync_engine
+        self._dialect: Any = engine.dialect
+        self._watch = watch
+
+    async def __aenter__(self) -> Self:
+        try:
+            if self._watch.is_quiet():
+                self._connection = await self._watch.connected(self._raw_connection)
+            else:
+                self._connection = await self._raw_connection()
+        except OSError as error:
+            raise network_problem(error) from error
+        except self._dialect.loaded_dbapi.Error as error:  # of the ping
+            raise self._translated(error, sql=None, is_lost=False) from error
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if exc is not None and not isinstance(exc, Exception):
+            # The statement may still run.
+            await greenlet_spawn(self._connection.invalidate, exc)
+        # {% if database_driver == "asyncpg" %}
+        if cast(QueuePool, self._engine.pool).overflow() <= 0:
+            # The pool keeps it, and no transaction is open: there is nothing to wait for.
+            self._connection.close()
+            return
+        # {% endif %}
+        await greenlet_spawn(self._connection.close)
+
+    # {% if database_driver == "asyncpg" %}
+    async def fetch(self, statement: Statement, values: Mapping[str, object]) -> Sequence[Row]:
+        """Return all rows."""
+        plan = statement.plan(self._engine.dialect)
+        driver: Any = self._connection.driver_connection
+        try:
+            if plan.columns is None:
+                prepared = await driver.prepare(plan.sql)
+                types = [column.type.oid for column in prepared.get_attributes()]
+                plan.columns = statement.processes(plan.dialect, types)
+            rows = await driver.fetch(plan.sql, *plan.arguments(values))
+        except Exception as error:
+            raise await self._failed(error, plan.sql) from error
+        return plan.converted(rows)
+
+    async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
+        """Run an INSERT, which is a transaction by itself."""
+        plan = statement.plan(self._engine.dialect)
+        driver: Any = self._connection.driver_connection
+        try:
+            await driver.execute(plan.sql, *plan.arguments(values))
+        except Exception as error:
+            raise await self._failed(error, plan.sql) from error
+    # {% else %}
+    async def fetch(self, statement: Statement, values: Mapping[str, object]) -> Sequence[Row]:
+        """Return all rows."""
+        plan = statement.plan(self._engine.dialect)
+        driver: Any = self._connection.driver_connection
+        try:
+            cursor = await driver.execute(plan.sql, plan.arguments(values))
+            rows = await cursor.fetchall()
+            if plan.columns is None:
+                types = [column.type_code for column in cursor.description]
+                plan.columns = statement.processes(plan.dialect, types)
+        except Exception as error:
+            raise await self._failed(error, plan.sql) from error
+        return plan.converted(rows)
+
+    async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
+        """Run an INSERT, which is a transaction by itself."""
+        plan = statement.plan(self._engine.dialect)
+        driver: Any = self._connection.driver_connection
+        await driver.set_autocommit(True)
+        try:
+            await driver.execute(plan.sql, plan.arguments(values))
+            await driver.set_autocommit(False)
+        except Exception as error:
+            if not driver.closed:
+                # Or the next transaction on this connection would not be one.
+                await driver.set_autocommit(False)
+            raise await self._failed(error, plan.sql) from error
+    # {% endif %}
+
+    async def _failed(self, error: Exception, sql: str) -> Exception:
+        """Return the error as SQLAlchemy raises it, and give up a connection that is lost."""
+        if isinstance(error, OSError):
+            await greenlet_spawn(self._connection.invalidate, error)
+            return network_problem(error)
+        # {% if database_driver == "asyncpg" %}
+        if isinstance(error, asyncpg.DataError):
+            # The driver may have refused a value after it has begun the statement.
+            await self._connection.driver_connection.execute("SELECT 1")  # type: ignore[union-attr]  # there is one
+        error = adapted(error, self._dialect)
+        # {% endif %}
+        is_lost = self._dialect.is_disconnect(error, self._connection.dbapi_connection, None)
+        if is_lost:
+            await greenlet_spawn(self._connection.invalidate, error)
+        return self._translated(error, sql=sql, is_lost=is_lost)
+
+    def _translated(self, error: Exception, *, sql: str | None, is_lost: bool) -> Exception:
+        return DBAPIError.instance(
+            sql,
+            None,
+            error,
+            self._dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            connection_invalidated=is_lost,
+            dialect=self._dialect,
+        )
+
+
+# {% else %}
+"""Connections of the pools, as statements use them that are made once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Insert, Select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ..database.engine import Database
+from ..database.pools import PoolWatch
+
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that is made once; SQLAlchemy keeps its compiled form in a cache."""
+
+    sql: Select[*tuple[Any, ...]] | Insert
+
+
+# {% endif %}
+class PlainConnection:
+    """A connection of SQLAlchemy."""
+
+    _connection: AsyncConnection
+
+    def __init__(self, engine: AsyncEngine, watch: PoolWatch) -> None:
+        self._engine = engine
+        self._watch = watch
+
+    async def __aenter__(self) -> Self:
+        connect = self._engine.connect().start
+        # {% if database_driver != "aiosqlite" %}
+        if self._watch.is_quiet():
+            self._connection = await self._watch.connected(connect)
+            return self
+        # {% endif %}
+        self._connection = await connect()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # Its own block would close it in a task, to protect a rollback.
+        await self._connection.close()
+
+    async def fetch(self, statement: Statement, values: Mapping[str, object]) -> Sequence[Row]:
+        """Return all rows."""
+        return (await self._connection.execute(statement.sql, values)).all()
+
+    async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
+        """Run an INSERT and commit it."""
+        await self._connection.execute(statement.sql, values)
+        await self._connection.commit()
+
+
+# {% if postgresql %}
+Connection = DriverConnection | PlainConnection
+
+
+def reading(database: Database) -> Connection:
+    """Take a connection to read with; the caller has passed the gate."""
+    return _connection(database.read_engine, database.read_watch)
+
+
+def writing(database: Database) -> Connection:
+    """Take a connection to write with; the caller has passed the gate."""
+    return _connection(database.write_engine, database.write_watch)
+
+
+def _connection(engine: AsyncEngine, watch: PoolWatch) -> Connection:
+    listeners = engine.sync_engine.dispatch
+    is_watched = listeners.before_cursor_execute or listeners.after_cursor_execute
+    return (PlainConnection if is_watched else DriverConnection)(engine, watch)
+# {% else %}
+def reading(database: Database) -> PlainConnection:
+    """Take a connection to read with; the caller has passed the gate."""
+    return PlainConnection(database.read_engine, database.read_watch)
+
+
+def writing(database: Database) -> PlainConnection:
+    """Take a connection to write with; the caller has passed the gate."""
+    return PlainConnection(database.write_engine, database.write_watch)
+# {% endif %}

@@ -1,0 +1,90 @@
+"""Structured logs: one JSON object a line, or coloured text on a terminal."""
+
+import logging
+import os
+import re
+import sys
+import traceback
+# {% if orjson %}
+from datetime import UTC, datetime
+# {% endif %}
+
+import structlog
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from ..settings import LogLevel
+from ..web.serialization import dumps
+
+_VALUES = re.compile(r"(DETAIL: |query argument \$\d+: |Duplicate entry ).*")
+
+
+class StructlogHandler(logging.Handler):
+    """Sends the records of libraries the way of the service's own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the record's message and exception."""
+        log = structlog.get_logger()
+        try:
+            message = record.getMessage().rstrip()
+            log.log(record.levelno, message, logger=record.name, exc_info=record.exc_info or None)
+        except Exception:  # noqa: BLE001 - a handler fails nobody who logs
+            self.handleError(record)
+
+
+def configure_logging(level: LogLevel) -> None:
+    """Set up structlog and the standard library's loggers."""
+    filtering = structlog.make_filtering_bound_logger(level)
+    processors: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        # {% if not orjson %}
+        structlog.processors.TimeStamper(fmt="iso"),
+        # {% endif %}
+    ]
+    if sys.stdout.isatty():
+        # {% if orjson %}
+        processors += [structlog.processors.TimeStamper(fmt="iso"), structlog.dev.ConsoleRenderer()]
+        # {% else %}
+        processors += [structlog.dev.ConsoleRenderer()]
+        # {% endif %}
+        structlog.configure(processors, filtering, logger_factory=structlog.PrintLoggerFactory())
+    else:
+        processors += [structlog.processors.ExceptionRenderer(format_exception), render_json]
+        # It writes each line at once: a process that is killed loses none.
+        factory = structlog.BytesLoggerFactory(os.fdopen(1, "wb", closefd=False))
+        structlog.configure(processors, filtering, logger_factory=factory)
+    root = logging.getLogger()
+    root.handlers = [StructlogHandler()]
+    for name in ("uvicorn", "uvicorn.error"):
+        # Its command line and gunicorn give it handlers of their own, which know no request.
+        logging.getLogger(name).handlers = []
+        logging.getLogger(name).propagate = True
+    root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
+    # {% if http_client == "httpx2" %}
+    # It logs each request with its whole URL, which may hold a secret.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    # {% endif %}
+
+
+def format_exception(exc_info: ExcInfo) -> str:
+    """Render a traceback, without the values that drivers put into their messages."""
+    return _VALUES.sub(r"\1...", "".join(traceback.format_exception(*exc_info)))
+
+
+def render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
+    """Render a line; a value without a JSON form must not fail whoever logs it."""
+    # {% if orjson %}
+    event["timestamp"] = datetime.now(UTC)
+    # {% endif %}
+    try:
+        return dumps(event)
+    except (TypeError, ValueError):
+        return dumps({name: _json_or_text(value) for name, value in event.items()})
+
+
+def _json_or_text(value: object) -> object:
+    try:
+        dumps(value)
+    except (TypeError, ValueError):
+        return repr(value)
+    return value

@@ -1,0 +1,64 @@
+"""The time that a request has until its response begins."""
+
+import asyncio
+from typing import Any
+
+from fastapi import Depends, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .problems import DeadlineExceeded, ProblemResponse
+
+CLEAN_UP_SECONDS = 1.0
+"""How long a late request may take to undo what it has begun, where there is a second deadline."""
+
+
+class DeadlineMiddleware:
+    """Cancels what a request waits for after ``seconds``, and answers 504.
+
+    A response that has begun is not cut: a download or a stream of events takes its time, and so
+    does a background task. WebSockets have no deadline.
+    """
+
+    def __init__(self, app: ASGIApp, *, seconds: float) -> None:
+        self.app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        timeout = asyncio.timeout(self._seconds)
+        scope.setdefault("state", {}).setdefault("deadlines", []).append(timeout)
+
+        async def send_in_time(message: Message) -> None:
+            if timeout.expired():
+                return
+            if message["type"] == "http.response.start":
+                timeout.reschedule(None)
+            await send(message)
+
+        try:
+            async with timeout:
+                await self.app(scope, receive, send_in_time)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            # What is left of the body may never come.
+            problem = DeadlineExceeded(headers={"Connection": "close"})
+            await ProblemResponse(problem, scope)(scope, receive, send)
+
+
+def deadline(seconds: float | None) -> Any:  # noqa: ANN401 - as FastAPI's Depends() itself
+    """Give a route a deadline of its own, or none.
+
+    @router.post("/reports", dependencies=[deadline(120)])
+    """
+
+    async def reschedule(request: Request) -> None:
+        end = None if seconds is None else asyncio.get_running_loop().time() + seconds
+        for timeout in reversed(request.scope.get("state", {}).get("deadlines", [])):
+            timeout.reschedule(end)
+            end = None if end is None else end + CLEAN_UP_SECONDS
+
+    return Depends(reschedule)

@@ -1,0 +1,141 @@
+import io
+import json
+import logging.config
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+import structlog
+import uvicorn.config
+from starlette.types import Receive, Scope, Send
+
+from {{ package_name }}.server.logs import configure_logging
+from {{ package_name }}.web.middleware import RequestIdMiddleware
+
+from tests.conftest import ROOT
+from tests.server.connections import GET, connection
+
+LOG_AND_DIE = """
+import os, signal, structlog
+from {{ package_name }}.server.logs import configure_logging
+configure_logging("INFO")
+structlog.get_logger().info("last words")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_lines_are_json(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+
+    structlog.get_logger().info("hello", number=1)
+
+    line = json.loads(capfd.readouterr().out)
+    assert (line["event"], line["number"], line["level"]) == ("hello", 1, "info")
+    assert line["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("value", [object(), ValueError("x"), b"\xff", "\ud800", {"a": object()}])
+def test_what_is_no_json_is_logged_as_text(
+    value: object, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("INFO")
+    structlog.contextvars.bind_contextvars(value=value)
+
+    structlog.get_logger().info("hello", number=1)
+
+    line = json.loads(capfd.readouterr().out)
+    assert line["value"] == repr(value)
+    assert line["number"] == 1
+
+
+@pytest.mark.parametrize("name", [None, "library"])
+def test_lines_on_a_terminal_are_text(monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", Terminal(output))
+    configure_logging("INFO")
+
+    log = logging.getLogger(name) if name else structlog.get_logger()
+    log.info("hello")
+
+    assert b"hello" in output.getvalue()
+    assert not output.getvalue().startswith(b"{")
+
+
+def test_libraries_log_the_same_way(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("WARNING")
+
+    logging.getLogger("library").info("not shown")
+    logging.getLogger("library").warning("hello %s", "there")
+
+    line = json.loads(capfd.readouterr().out)
+    assert (line["event"], line["level"], line["logger"]) == ("hello there", "warning", "library")
+
+
+def test_a_line_that_cannot_be_made_fails_no_library(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logging("INFO")
+
+    logging.getLogger("library").warning("%d", "no number")
+
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert "no number" in output.err
+
+
+def test_a_process_that_is_killed_loses_no_line() -> None:
+    killed = subprocess.run(  # noqa: S603 - it is written above
+        [sys.executable, "-c", LOG_AND_DIE],
+        cwd=ROOT / "src",
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+
+    assert json.loads(killed.stdout)["event"] == "last words"
+
+
+def test_a_server_with_handlers_of_its_own_logs_the_same_way(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+    configure_logging("INFO")
+
+    logging.getLogger("uvicorn.error").error("hello")
+
+    output = capfd.readouterr()
+    assert json.loads(output.out)["event"] == "hello"
+    assert output.err == ""
+
+
+async def test_what_nobody_handles_is_logged_with_the_id_of_its_request(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        message = "nobody handles this"
+        raise LookupError(message)
+
+    configure_logging("INFO")
+    async with connection(RequestIdMiddleware(fail)) as (reader, writer):
+        writer.write(GET[:-2] + b"X-Request-ID: abc\r\n\r\n")
+        received = await reader.read()
+
+    assert received.startswith(b"HTTP/1.1 500 ")
+    (line,) = map(json.loads, capfd.readouterr().out.splitlines())
+    assert (line["event"], line["level"]) == ("Exception in ASGI application", "error")
+    assert line["request_id"] == "abc"
+    assert "LookupError: nobody handles this" in line["exception"]
+    assert "in fail\n" in line["exception"]

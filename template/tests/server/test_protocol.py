@@ -1,0 +1,147 @@
+"""What a client can do to the server with one connection."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from {{ package_name }}.server import protocol
+from {{ package_name }}.server.drain import Drain
+
+from tests.server.connections import GET, connection
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+WEBSOCKET = GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+SOON = 0.1
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["path"] == "/read":
+        while (await receive())["more_body"]:
+            pass
+    await PlainTextResponse("answer")(scope, receive, send)
+
+
+async def send_slowly(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(SOON / 5)
+
+
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    received = b""
+    with suppress(ConnectionResetError):
+        while chunk := await reader.read(1024):
+            received += chunk
+    return received
+
+
+async def test_a_connection_serves_many_requests() -> None:
+    async with connection(answer) as (reader, writer):
+        for _ in range(3):
+            writer.write(GET[:10])
+            await asyncio.sleep(0.01)
+            writer.write(GET[10:])
+            assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_silent_connection_is_closed() -> None:
+    async with connection(answer, timeout_keep_alive=0) as (reader, _):
+        assert await reader.read() == b""
+
+
+@pytest.mark.parametrize(("request_begin", "status"), [(GET[:-2] + b"X: ", b""), (POST, b"200")])
+async def test_a_request_that_does_not_end_is_left(
+    monkeypatch: pytest.MonkeyPatch, request_begin: bytes, status: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "REST_SECONDS", SOON)
+    async with connection(answer) as (reader, writer):
+        writer.write(request_begin)
+        trickle = asyncio.ensure_future(send_slowly(writer))
+        received = await read_all(reader)
+        trickle.cancel()
+
+    assert status in received
+
+
+async def test_a_request_that_is_served_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "REST_SECONDS", SOON)
+    async with connection(answer) as (reader, writer):
+        for piece in (b"POST /read", POST[6:], *[b"x" * 100] * 10):
+            writer.write(piece)
+            await asyncio.sleep(SOON / 5)
+        received = await reader.readuntil(b"answer")
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_outlives_a_body_that_was_answered_before_its_end() -> None:
+    async with connection(answer) as (reader, writer):
+        writer.write(POST)
+        await reader.readuntil(b"answer")
+        writer.write(b"x" * 1000 + GET)
+
+        assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("header", [b"X: y\r\n", b"x"])
+async def test_headers_have_a_limit(header: bytes) -> None:
+    async with connection(answer) as (reader, writer):
+        writer.write(GET[:-2] + b"X: ")
+        for _ in range(8):
+            await asyncio.sleep(0.01)
+            writer.write(header * (protocol.MAX_HEAD_BYTES // 6 // len(header)))
+        received = await read_all(reader)
+
+    assert received.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_a_head_behind_a_large_body_is_not_taken_for_a_large_one() -> None:
+    body = b"x" * 4 * protocol.MAX_HEAD_BYTES
+    async with connection(answer) as (reader, writer):
+        writer.write(POST.replace(b"1000", b"%d" % len(body)) + body + GET[:10])
+        await reader.readuntil(b"answer")
+        writer.write(GET[10:])
+
+        assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("draining", [True, False])
+async def test_a_draining_process_asks_clients_to_leave(*, draining: bool) -> None:
+    async with connection(answer, state={"drain": Drain(draining)}) as (reader, writer):
+        writer.write(GET)
+        received = await reader.readuntil(b"answer")
+
+    assert (b"\r\nconnection: close\r\n" in received) is draining
+
+
+class Echo(asyncio.Protocol):
+    """Sends back what comes over a connection that has left HTTP."""
+
+    def __init__(self, **_: object) -> None:
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the base has it
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
+
+
+async def test_a_websocket_has_the_limits_of_its_own_protocol(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(protocol, "REST_SECONDS", SOON)
+    state = {"drain": Drain(draining=True)}
+    async with connection(answer, state=state, ws=Echo) as (reader, writer):
+        writer.write(WEBSOCKET[:10])
+        await asyncio.sleep(0.01)
+        writer.write(WEBSOCKET[10:])
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(2 * SOON)
+        writer.write(b"still here")
+
+        assert await reader.readexactly(10) == b"still here"
