@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.main import MAX_BODY_BYTES, create_app
 from {{ package_name }}.models import METADATA
+from {{ package_name }}.server import watchdog
 from {{ package_name }}.settings import Settings
 
 from tests import sample
@@ -66,6 +67,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     ):
         message = "a test of the running application is async; a TestClient takes make_app()"
         pytest.fail(message, pytrace=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _busy_hosts_are_not_told() -> Iterator[None]:
+    """What a thread logs would disturb the tests that read the log."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watchdog, "BLOCKED_SECONDS", 60)
+        yield
 
 
 # {% if http_client == "httpx2" %}
