@@ -48,7 +48,10 @@ from ..settings import Settings
 from .faults import Fault
 # {% if postgresql %}
 
-MAX_CONNECTIONS = "SHOW max_connections"
+MAX_CONNECTIONS = (
+    "SELECT current_setting('max_connections')::int"
+    " - current_setting('superuser_reserved_connections')::int"
+)
 """Asks the server for its limit."""
 
 MIGRATION_SETTINGS = ("SET lock_timeout = '5s'", "SET statement_timeout = 0")

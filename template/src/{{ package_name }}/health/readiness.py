@@ -140,9 +140,9 @@ async def check_migrations(engine: AsyncEngine) -> None:
         MigrationsPendingError: the schema is older.
     """
     async with engine.connect() as connection:
-        rows = await connection.scalars(text("SELECT version_num FROM alembic_version"))
-        applied = set(rows.all())
-    if applied != heads() and applied <= revisions():
+        applied = set(await connection.scalars(text("SELECT version_num FROM alembic_version")))
+    heads, revisions = await asyncio.to_thread(known_revisions)
+    if applied != heads and applied <= revisions:
         raise MigrationsPendingError
 
 
@@ -157,13 +157,10 @@ async def check_pools(watches: Sequence[PoolWatch], *, seconds: float) -> None:
 
 
 @cache
-def heads() -> set[str]:
-    return set(ScriptDirectory(MIGRATIONS).get_heads())
-
-
-@cache
-def revisions() -> set[str]:
-    return {script.revision for script in ScriptDirectory(MIGRATIONS).walk_revisions()}
+def known_revisions() -> tuple[set[str], set[str]]:
+    """Read the migrations; return their heads, and all of them."""
+    scripts = ScriptDirectory(MIGRATIONS)
+    return set(scripts.get_heads()), {script.revision for script in scripts.walk_revisions()}
 
 
 async def get_readiness(connection: HTTPConnection) -> Readiness:
