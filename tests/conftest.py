@@ -21,9 +21,14 @@ collect_ignore = ["owner_code"]
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("template")
     group.addoption(
+        "--slow",
+        action="store_true",
+        help="run the slow tests, which are left out otherwise, instead of the quick ones",
+    )
+    group.addoption(
         "--variants",
-        default="full",
-        help="which variants to test: full, pairwise, default, or names joined by commas",
+        default=None,
+        help="which variants to test wholly: full, pairwise, default, or names joined by commas",
     )
     group.addoption(
         "--service-python",
@@ -35,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "variant" in metafunc.fixturenames:
         try:
-            selected = variants.select(metafunc.config.getoption("variants"))
+            selected = variants.select(metafunc.config.getoption("variants") or "full")
         except ValueError as error:
             raise pytest.UsageError(*error.args) from None
         metafunc.parametrize(
@@ -46,6 +51,43 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             ],
             scope="session",
         )
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    if config.getoption("slow"):
+        return "tests: the slow ones; without --slow the others"
+    return "tests: the quick ones; the others with --slow"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow = config.getoption("slow")
+    left_out = {item for item in items if is_slow(item) != slow and not is_asked_for(item)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def variant_of(item: pytest.Item) -> variants.Variant | None:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("variant") if callspec else None
+
+
+def is_asked_for(item: pytest.Item) -> bool:
+    """Say whether it tests one of the variants that were named."""
+    return variant_of(item) is not None and item.config.getoption("variants") is not None
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Say whether a test belongs to the slow ones.
+
+    The quick ones check the variants that have every pair of answers, and run one suite for each
+    driver.
+    """
+    variant = variant_of(item)
+    if variant is None:
+        return item.get_closest_marker("slow") is not None
+    if item.name.startswith("test_suite"):
+        return variant not in variants.drivers()
+    return variant not in variants.pairwise()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,8 @@ from tests.helpers.lint import findings
 from tests.helpers.owner import EXAMPLE, remove_example
 from tests.helpers.service import Service
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("fast_paths", [False, True])
 def test_a_service_without_its_example_is_whole(

@@ -56,7 +56,7 @@ HEAD = (
 # FastAPI names the methods of one route in Allow, also where a path has several.
 UNSUITABLE_CHECKS = "positive_data_acceptance,unsupported_method,allow_header_conformance"
 
-pytestmark = pytest.mark.xdist_group("faults")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 
 @pytest.fixture(scope="module", params=DRIVERS)

@@ -11,7 +11,7 @@ from tests.helpers import variants
 from tests.helpers.imports import imported, undeclared
 from tests.helpers.leftovers import JINJA, leftovers
 from tests.helpers.service import Service, attempt, database_url, reasons_to_skip, run
-from tests.helpers.template import QUESTIONS, checked
+from tests.helpers.template import QUESTIONS, ROOT, checked
 from tests.helpers.tree import expected_files
 
 
@@ -55,6 +55,29 @@ def test_variants_are_selected_by_name() -> None:
     assert ",".join(map(str, variants.select(named))) == named
     with pytest.raises(ValueError, match="no variant 'oracle'"):
         variants.select("oracle")
+
+
+def collected(*options: str) -> set[str]:
+    """Return the names of the tests that pytest would run."""
+    command = (sys.executable, "-m", "pytest", "-n0", "--collect-only", "-q", *options)
+    return {line for line in run(*command, cwd=ROOT).splitlines() if "::" in line}
+
+
+def test_each_test_is_either_quick_or_slow() -> None:
+    quick, slow = collected(), collected("--slow")
+    suites = "::test_suite["
+
+    assert not quick & slow
+    assert sum(suites in name for name in quick) == len(variants.OPTIONS["database_driver"])
+    assert sum(suites in name for name in quick | slow) == len(variants.full())
+
+
+def test_variants_that_are_named_are_tested_wholly() -> None:
+    name = str(variants.full()[-1])
+    asked = collected("--variants", name, "tests/test_variants.py")
+
+    assert any("::test_suite[" in test for test in asked)
+    assert all(name in test for test in asked)
 
 
 def test_an_answer_without_a_question_is_noticed() -> None:

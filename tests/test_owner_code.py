@@ -42,7 +42,7 @@ DRIVERS = {
 }
 """The drivers, and which files are run with each."""
 
-pytestmark = pytest.mark.xdist_group("owner-code")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("owner-code")]
 
 ServiceWith = Callable[[str], Service]
 

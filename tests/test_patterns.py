@@ -143,6 +143,7 @@ def places_of(test: str, service: Service) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mutation", "driver"), [*mutations()])
 def test_what_lint_cannot_see_fails_a_test(
     service_with: ServiceWith,

@@ -12,6 +12,8 @@ from tests.helpers.releases import DROPPED, NEWEST, PREVIOUS, history
 from tests.helpers.service import Service, run
 from tests.helpers.updates import answers_of, copy_service
 
+pytestmark = pytest.mark.slow
+
 UV = (sys.executable, "-m", "uv")
 
 

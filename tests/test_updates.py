@@ -39,6 +39,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="session")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template with its history."""

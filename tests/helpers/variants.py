@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, product
 from typing import Any
 
@@ -69,9 +70,18 @@ def full() -> list[Variant]:
     )
 
 
+@cache
 def pairwise() -> list[Variant]:
     """Return few variants that between them have every pair of answers to two options."""
     return _few(full())
+
+
+def drivers() -> list[Variant]:
+    """Return the first variant of each driver among the few."""
+    first: dict[str, Variant] = {}
+    for variant in pairwise():
+        first.setdefault(variant.labels[0], variant)
+    return list(first.values())
 
 
 def _few(candidates: list[Variant]) -> list[Variant]:
