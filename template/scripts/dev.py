@@ -58,7 +58,9 @@ DATABASE = "{{ package_name }}"
 class Given(BaseSettings):
     """What is set in the environment or in ``.env``."""
 
-    model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore"
+    )
 
     database_url: str | None = None
 

@@ -23,7 +23,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("STATEMENT_TIMEOUT", "2.5")
-    monkeypatch.setenv("CORS_ORIGINS", "https://a.test,https://b.test,")
+    monkeypatch.setenv("CORS_ORIGINS", "https://A.test/, https://b.test,")
 
     settings = load_settings()
 

@@ -29,8 +29,9 @@ ACCEPTED_AT_ONCE = 8
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of common proxies, or they would send requests on a closing connection."""
 
-SHUTDOWN_SECONDS = 30
-"""What running requests have left after the listeners have closed."""
+SHUTDOWN_SECONDS = 23
+"""What running requests have left after the listeners have closed: with ``DRAIN_SECONDS`` it ends
+before the 30 s that Kubernetes and others wait by default."""
 
 WORKER_SILENCE_SECONDS = 30
 """A worker that does not answer its supervisor for longer is replaced; a start counts as well."""

@@ -1,6 +1,9 @@
 """Settings from the environment and from ``.env``. Times are in seconds."""
 
 from typing import Annotated, Literal
+# {% if database_driver == "asyncpg" %}
+from urllib.parse import urlencode
+# {% endif %}
 
 from pydantic import (
     # {% if http_client != "none" %}
@@ -22,6 +25,9 @@ from sqlalchemy.exc import ArgumentError
 
 DRIVER_NAME = "{{ driver.url_scheme }}"
 EXAMPLE_URL = "{{ driver.example_url }}"
+# {% if database_driver == "asyncpg" %}
+SQLALCHEMY_PARAMETERS = {"host", "port", "ssl", "prepared_statement_cache_size"}
+# {% endif %}
 
 
 def parse_database_url(value: object) -> URL:
@@ -32,7 +38,7 @@ def parse_database_url(value: object) -> URL:
     """
     message = f"must be a URL such as {EXAMPLE_URL}"
     try:
-        url = make_url(value)  # type: ignore[arg-type]  # any object may be tried
+        url = make_url(value.strip() if isinstance(value, str) else value)  # type: ignore[arg-type]  # any object may be tried
     except (ArgumentError, TypeError, ValueError):
         raise ValueError(message) from None
     # {% if database_driver == "aiosqlite" %}
@@ -48,19 +54,27 @@ def parse_database_url(value: object) -> URL:
     if url.get_backend_name() not in ("mysql", "mariadb"):
         raise ValueError(message)
     # {% endif %}
+    # {% if database_driver == "asyncpg" %}
+    if "dsn" not in url.query:
+        # asyncpg knows the parameters of PostgreSQL by their names only in a URL of its own.
+        query = {"application_name": "{{ package_name }}", **url.query}
+        query.pop("connect_timeout", None)  # DATABASE_POOL_TIMEOUT is that
+        kept = {name: query.pop(name) for name in SQLALCHEMY_PARAMETERS & query.keys()}
+        url = url.set(query=kept | {"dsn": f"postgresql://?{urlencode(query)}"})
+    # {% endif %}
     return url.set(drivername=DRIVER_NAME)
 
 
 DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s]+)$")]
+Origin = Annotated[str, Field(pattern=r"^(\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+)$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogLevel = Literal["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 
 
 def split_list(value: object) -> object:
     """Accept ``a, b`` for a list setting."""
     if isinstance(value, str):
-        return [item.strip() for item in value.split(",") if item.strip()]
+        return [item.strip().rstrip("/").lower() for item in value.split(",") if item.strip()]
     return value
 
 
@@ -79,6 +93,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
+        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -117,7 +132,7 @@ class Settings(BaseSettings):
 
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_list)] = []
     """Origins that browsers may call from, separated by commas; ``*`` allows all."""
-    log_level: LogLevel = "INFO"
+    log_level: Annotated[LogLevel, BeforeValidator(str.upper)] = "INFO"
 
 
 def load_settings() -> Settings:

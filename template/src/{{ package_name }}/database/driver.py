@@ -152,7 +152,6 @@ _PROGRESS_STEPS = 10_000
 def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
     server_settings = {
-        "application_name": "{{ package_name }}",
         "timezone": "UTC",
         "statement_timeout": f"{settings.statement_timeout * 1000:.0f}",
         "lock_timeout": f"{settings.lock_timeout * 1000:.0f}",
@@ -239,7 +238,7 @@ def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
         "default_transaction_read_only": "on" if read_only else "off",
     }
     connect_args = {
-        "application_name": "{{ package_name }}",
+        "fallback_application_name": "{{ package_name }}",
         "connect_timeout": max(1, round(settings.database_pool_timeout)),
         # The server stops a statement first; this is for a server that no longer answers.
         "tcp_user_timeout": round((settings.statement_timeout + 1) * 1000),

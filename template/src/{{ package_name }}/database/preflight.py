@@ -13,10 +13,6 @@ from .engine import create_engine
 from .driver import MAX_CONNECTIONS
 from .engine import create_engine
 # {% endif %}
-# {% if database_driver != "aiosqlite" and health_checks %}
-
-PROBES = 2  # connections of the readiness checks
-# {% endif %}
 
 
 async def verify_database(settings: Settings) -> None:
@@ -40,8 +36,9 @@ async def _verify(name: str, url: URL, settings: Settings) -> None:
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
     except (Problem, SQLAlchemyError, OSError) as error:
-        reason = type(error.__cause__ or error).__name__
-        message = f"Cannot start, check {name}: no connection to {url!r} ({reason})"
+        cause = error.__cause__ or error
+        reason = " ".join(str(cause).split()) or type(cause).__name__
+        message = f"Cannot start, check {name}: no connection to {url.set(query={})!r}: {reason}"
         raise SystemExit(message) from None
     finally:
         await engine.dispose()
@@ -49,9 +46,10 @@ async def _verify(name: str, url: URL, settings: Settings) -> None:
     pools = 1 if settings.database_read_url else 2
     connections = pools * (settings.database_pool_size + settings.database_max_overflow)
     # {% if health_checks %}
-    connections += PROBES
-    # {% endif %}
+    needed = settings.workers * (connections + 2)  # the readiness checks have their own
+    # {% else %}
     needed = settings.workers * connections
+    # {% endif %}
     if needed > limit:
         message = (
             "Cannot start, lower DATABASE_POOL_SIZE or WORKERS: "

@@ -93,8 +93,7 @@ class Readiness:
             NotReady: a check fails, or the process drains.
         """
         if self._drain.draining:
-            message = "this process is shutting down"
-            raise NotReady(message)
+            raise NotReady(detail="this process is shutting down")
         async with self._running:
             if time.monotonic() >= self._expires:
                 self._results = await self._run()

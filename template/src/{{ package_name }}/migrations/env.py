@@ -44,18 +44,20 @@ def run_migrations(connection: Connection) -> None:
     for statement in MIGRATION_SETTINGS:
         connection.exec_driver_sql(statement)
     connection.commit()
+    # {% if postgresql %}
+    context.configure(connection, target_metadata=models.METADATA, transaction_per_migration=True)
+    # {% else %}
     context.configure(
         connection,
         target_metadata=models.METADATA,
         transaction_per_migration=True,
-        # {% if not postgresql %}
         render_item=render_item,
-        # {% endif %}
         # {% if database_driver == "aiosqlite" %}
         # SQLite alters a table by copying it.
         render_as_batch=True,
         # {% endif %}
     )
+    # {% endif %}
     with context.begin_transaction():
         context.run_migrations()
     # Each migration has committed itself; before the first, there is Alembic's own table.

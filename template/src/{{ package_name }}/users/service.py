@@ -126,15 +126,13 @@ class UserTransfer:
 
         Each page is read in a session of its own, so that a slow client holds no connection.
         """
-        cursor: str | None = None
-        is_last = False
-        while not is_last:
+        page: KeysetPage[User] | None = None
+        while page is None or page.next_cursor:
             async with self._database.read() as session:
-                users = UserRepository(session)
-                page = await users.page(limit=MAX_LIMIT, cursor=cursor)
+                cursor = page.next_cursor if page else None
+                page = await UserRepository(session).page(limit=MAX_LIMIT, cursor=cursor)
             for user in page.items:
                 yield user
-            cursor, is_last = page.next_cursor, page.next_cursor is None
 
 
 def _conflict(error: IntegrityError) -> Conflict:
