@@ -37,8 +37,8 @@ NEAR_THE_DATABASE = ("columns", "errors", "reserve_and_settle", "streams", "webs
 DRIVERS = {
     "asyncpg": ("",),
     "aiosqlite": (*NEAR_THE_DATABASE, "autogenerate"),
-    "psycopg": ("columns", "autogenerate"),
-    "asyncmy": ("columns", "autogenerate"),
+    "psycopg": ("columns", "autogenerate", "migrations"),
+    "asyncmy": ("columns", "autogenerate", "migrations"),
 }
 """The drivers, and which files are run with each."""
 

@@ -217,7 +217,7 @@ async def test_waiting_for_a_permit_ends_with_the_time_of_the_request(
 ) -> None:
     # One after another they would take 50 seconds.
     monkeypatch.setattr(client_module, "BUDGET_SHARE", 0.05)
-    monkeypatch.setattr(client_module, "MAX_CONCURRENCY", 1)
+    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 1)
     async with make_client(upstream_url=upstream.url, request_timeout=20) as client:
         results = await fetch(client, *["/silent"] * 50)
 

@@ -54,8 +54,12 @@ MAX_CONNECTIONS = (
 )
 """Asks the server for its limit."""
 
-MIGRATION_SETTINGS = ("SET lock_timeout = '5s'", "SET statement_timeout = 0")
-"""A migration may run long, but must not hold up the service while it waits for a lock."""
+MIGRATION_SETTINGS = (
+    "SELECT pg_advisory_lock(hashtext('alembic'))",
+    "SET lock_timeout = '5s'",
+    "SET statement_timeout = 0",
+)
+"""Migrations run one after another. They may take long, but hold up nobody to wait for a lock."""
 
 _FAULTS = {
     "23503": Fault.REFERENCE,
@@ -80,8 +84,11 @@ _FAULT_CLASSES = {
 MAX_CONNECTIONS = "SELECT @@max_connections"
 """Asks the server for its limit."""
 
-MIGRATION_SETTINGS = ("SET SESSION lock_wait_timeout = 5",)
-"""A migration must not hold up the service while it waits for a lock."""
+MIGRATION_SETTINGS = (
+    "SELECT GET_LOCK(SHA1(CONCAT('alembic ', DATABASE())), 3600)",
+    "SET SESSION lock_wait_timeout = 5",
+)
+"""Migrations run one after another, and hold up nobody while they wait for a lock of a table."""
 
 _FAULTS = {
     1062: Fault.DUPLICATE,

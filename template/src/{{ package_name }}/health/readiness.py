@@ -29,8 +29,6 @@ CHECK_SECONDS = 2.0
 CACHE_SECONDS = 1.0
 """How long a result is reused, so that many probes cost the database as much as one."""
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
-
 Check = Callable[[], Awaitable[None]]
 Result = Literal["ok", "failing"]
 
@@ -158,7 +156,7 @@ async def check_pools(watches: Sequence[PoolWatch], *, seconds: float) -> None:
 @cache
 def known_revisions() -> tuple[set[str], set[str]]:
     """Read the migrations; return their heads, and all of them."""
-    scripts = ScriptDirectory(MIGRATIONS)
+    scripts = ScriptDirectory(Path(__file__).parent.parent / "migrations")
     return set(scripts.get_heads()), {script.revision for script in scripts.walk_revisions()}
 
 

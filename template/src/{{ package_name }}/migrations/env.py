@@ -69,7 +69,6 @@ async def migrate(url: URL) -> None:
     engine = create_async_engine(url, poolclass=pool.NullPool)
     async with engine.connect() as connection:
         await connection.run_sync(run_migrations)
-    await engine.dispose()
 
 
 logging.basicConfig(format="%(message)s")

@@ -31,8 +31,7 @@ from .paths import check_path
 from .reply import Failure, FetchError, Reply, read_reply
 
 MAX_CONNECTIONS = 20
-MAX_CONCURRENCY = 20
-"""Requests at the same time; no more than connections, so that they wait in the order of asking."""
+"""Requests at the same time, too, so that more of them wait in the order of asking."""
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
@@ -70,7 +69,7 @@ class UpstreamClient:
         self._is_configured = url is not None
     # {% endif %}
         self._budget = settings.request_timeout * BUDGET_SHARE
-        self._permits = asyncio.Semaphore(MAX_CONCURRENCY)
+        self._permits = asyncio.Semaphore(MAX_CONNECTIONS)
 
     @classmethod
     @asynccontextmanager
