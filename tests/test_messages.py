@@ -1,12 +1,13 @@
 """What Copier prints after a copy and after an update."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from copier import run_copy, run_update
 
 from extensions.sources import source_notes
-from tests.helpers.git import commit_all
+from tests.helpers.git import commit_all, git
 from tests.helpers.template import ROOT, copy_questionnaire
 from tests.helpers.updates import substitute
 
@@ -173,10 +174,47 @@ def test_an_update_says_how_to_review_it(
     message = capfd.readouterr().err
     assert "git diff --name-only --diff-filter=U" in message
     assert "git diff --name-only --diff-filter=D" in message
-    assert "git reset --hard" in message
+    assert "git restore --source=HEAD --staged --worktree . && git clean -fd ." in message
     news = " ".join(message.split())
     assert f"from 1.0.0 to 1.1.0. CHANGELOG.md of the template ({released}) says" in news
     assert "fast_paths" not in message
+
+
+def test_taking_an_update_back_touches_nothing_else(
+    released: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    repository = tmp_path / "repository"
+    service, sibling = repository / "desk", repository / "shop" / "work.txt"
+    run_copy(str(released), service, defaults=True, unsafe=True)
+    sibling.parent.mkdir()
+    sibling.write_text("committed\n")
+    commit_all(repository)
+    (released / "template" / "new.txt").write_text("new\n")
+    commit_all(released, tag="v1.1.0")
+    run_update(service, defaults=True, overwrite=True, unsafe=True)
+    assert (service / "new.txt").exists()
+    sibling.write_text("not committed\n")
+    (sibling.parent / "new.txt").write_text("new\n")
+
+    lines = capfd.readouterr().err.splitlines()
+    (undo,) = [line.strip() for line in lines if line.strip().startswith("git restore")]
+    subprocess.run(undo, shell=True, cwd=service, check=True)  # noqa: S602 - as it is printed
+
+    status = git(repository, "status", "--porcelain", "--untracked-files=all")
+    assert set(status.splitlines()) == {" M shop/work.txt", "?? shop/new.txt"}
+
+
+def test_messages_fit_a_terminal(
+    released: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_copy(str(released), tmp_path / "desk", defaults=True, unsafe=True)
+    commit_all(tmp_path / "desk")
+    commit_all(released, tag="v1.1.0")
+    run_update(tmp_path / "desk", defaults=True, overwrite=True, unsafe=True)
+
+    lines = capfd.readouterr().err.splitlines()
+    ours = [line for line in lines if str(tmp_path) not in line and " > Running" not in line]
+    assert [line for line in ours if len(line) > 80] == []
 
 
 def test_an_update_from_1_x_says_what_is_new_and_how_to_have_it_plain(

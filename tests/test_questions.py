@@ -1,5 +1,6 @@
 """The interview: every question asked, answered by keys and by data."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-from copier import run_copy
+from copier import run_copy, run_update
 
+from extensions import answers
+from tests.helpers.git import commit_all, git
 from tests.helpers.interview import CLEAR, DOWN, ENTER, interview
 from tests.helpers.template import QUESTIONS, checked
 
@@ -186,20 +189,72 @@ def test_bad_data_is_refused(
     assert not (tmp_path / "desk").exists()
 
 
-def test_the_command_line_says_why_and_leaves_nothing(questionnaire: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "copier", "copy", "--trust", "--defaults"]
-
-    refused = subprocess.run(
-        [*command, "-d", "package_name=class", str(questionnaire), str(tmp_path / "desk")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
+def refusal(*arguments: str | Path) -> str:
+    """Return what Copier's command line says when it refuses."""
+    command = (sys.executable, "-m", "copier", *arguments)
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
     assert refused.returncode != 0
-    assert "'class' is a keyword of Python" in refused.stderr
-    assert "for example class_service" in refused.stderr
+    return refused.stderr
+
+
+def test_the_command_line_says_why_and_leaves_nothing(questionnaire: Path, tmp_path: Path) -> None:
+    data = ("--data", "package_name=class")
+
+    said = refusal("copy", "--trust", "--defaults", *data, questionnaire, tmp_path / "desk")
+
+    assert "'class' is a keyword of Python" in said
+    assert "for example class_service" in said
     assert not (tmp_path / "desk").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ("databse_driver=psycopg", "There is no question databse_driver. Is it database_driver?"),
+        ("colour=blue", "There is no question colour. There are project_name, "),
+        ("orjson=maybe", "The answer to orjson is yes or no, not 'maybe'."),
+    ],
+)
+def test_data_without_a_question_is_refused(
+    questionnaire: Path, tmp_path: Path, data: str, message: str
+) -> None:
+    file = tmp_path / "data.yml"
+    file.write_text(data.replace("=", ": "))
+    for given in (("--data", data), ("--data-file", str(file))):
+        said = refusal("copy", "--trust", "--defaults", *given, questionnaire, tmp_path / "desk")
+
+        assert message in said
+        assert "Traceback" not in said
+        assert not (tmp_path / "desk").exists()
+
+
+def test_data_without_a_question_is_refused_on_update(questionnaire: Path, tmp_path: Path) -> None:
+    template = commit_all(shutil.copytree(questionnaire, tmp_path / "template"), tag="v1.0.0")
+    service = tmp_path / "desk"
+    run_copy(str(template), service, defaults=True, unsafe=True, quiet=True)
+    remembered = service / ".copier-answers.yml"
+    remembered.write_text(f"{remembered.read_text()}retired_question: 1\n")
+    commit_all(service)
+    commit_all(template, tag="v1.1.0")
+
+    said = refusal("update", "--trust", "--defaults", "--data", "worker=4", service)
+    assert "There is no question worker. Is it workers?" in said
+    assert git(service, "status", "--porcelain") == ""
+
+    run_update(service, defaults=True, overwrite=True, unsafe=True, data={"workers": 4})
+    assert recorded(service)["workers"] == 4
+
+
+def test_the_questions_that_data_may_answer_are_those_that_are_asked() -> None:
+    assert list(QUESTIONS) == list(answers.QUESTIONS)
+    switches = [name for name, question in QUESTIONS.items() if question["type"] == "bool"]
+    assert switches == list(answers.SWITCHES)
+
+
+def test_data_may_answer_what_sqlite_is_not_asked(questionnaire: Path, tmp_path: Path) -> None:
+    given = copy(questionnaire, tmp_path / "desk", database_driver="aiosqlite", max_connections=10)
+
+    assert not given.keys() & FLEET
 
 
 @pytest.mark.parametrize(
