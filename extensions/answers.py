@@ -9,48 +9,43 @@ run in one process, and a sibling would be served from the wrong one's module ca
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from copier.errors import UserMessageError
 from copier_template_extensions import ContextHook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-QUESTIONS = (
-    "project_name",
-    "package_name",
-    "description",
-    "database_driver",
-    "http_client",
-    "orjson",
-    "health_checks",
-    "example",
-    "fast_paths",
-    "concurrent_requests",
-    "queries_per_request",
-    "workers",
-    "replicas",
-    "max_connections",
-)
-SWITCHES = ("orjson", "health_checks", "example", "fast_paths")
-"""Questions that are answered by yes or no."""
-
 WORDS = frozenset({"yes", "y", "true", "t", "on", "1", "no", "n", "false", "f", "off", "0"})
+"""What Copier takes for a yes or a no."""
 
 
-def data_problem(data: Mapping[str, Any]) -> str:
-    """Say what is wrong with the answers that were given, or nothing."""
+def data_problem(data: Mapping[str, Any], questions: Mapping[str, str]) -> str:
+    """Say what is wrong with the answers that were given, or nothing.
+
+    `questions` has the type of each question by its name.
+    """
     for name, answer in data.items():
         if name.startswith("_"):
             continue
-        if name not in QUESTIONS:
-            nearest = get_close_matches(name, QUESTIONS, n=1)
-            advice = f"Is it {nearest[0]}?" if nearest else f"There are {', '.join(QUESTIONS)}."
+        if name not in questions:
+            nearest = get_close_matches(name, questions, n=1)
+            advice = f"Is it {nearest[0]}?" if nearest else f"There are {', '.join(questions)}."
             return f"There is no question {name}. {advice}"
-        if name in SWITCHES and str(answer).strip().lower() not in WORDS:
+        if questions[name] == "bool" and str(answer).strip().lower() not in WORDS:
             return f"The answer to {name} is yes or no, not {answer!r}."
     return ""
+
+
+@cache
+def questions_of(template: Path) -> dict[str, str]:
+    """Return the type of each question of the template by its name."""
+    settings = yaml.safe_load((template / "copier.yml").read_text("utf-8"))
+    return {name: value["type"] for name, value in settings.items() if not name.startswith("_")}
 
 
 class AnswersExtension(ContextHook):
@@ -65,5 +60,6 @@ class AnswersExtension(ContextHook):
         settings = context["_copier_conf"]
         if settings["quiet"]:
             return
-        if problem := data_problem(settings["data"]):
+        questions = questions_of(Path(settings["src_path"]))
+        if problem := data_problem(settings["data"], questions):
             raise UserMessageError(problem)

@@ -10,7 +10,6 @@ import pytest
 import yaml
 from copier import run_copy, run_update
 
-from extensions import answers
 from tests.helpers.git import commit_all, git
 from tests.helpers.interview import CLEAR, DOWN, ENTER, interview
 from tests.helpers.template import QUESTIONS, checked
@@ -243,12 +242,6 @@ def test_data_without_a_question_is_refused_on_update(questionnaire: Path, tmp_p
 
     run_update(service, defaults=True, overwrite=True, unsafe=True, data={"workers": 4})
     assert recorded(service)["workers"] == 4
-
-
-def test_the_questions_that_data_may_answer_are_those_that_are_asked() -> None:
-    assert list(QUESTIONS) == list(answers.QUESTIONS)
-    switches = [name for name, question in QUESTIONS.items() if question["type"] == "bool"]
-    assert switches == list(answers.SWITCHES)
 
 
 def test_data_may_answer_what_sqlite_is_not_asked(questionnaire: Path, tmp_path: Path) -> None:
