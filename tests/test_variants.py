@@ -1,5 +1,8 @@
 """Every variant: rendered once, then checked as its own developers would check it."""
 
+import ast
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from tests.helpers.service import (
     reasons_to_skip,
     run,
 )
+from tests.helpers.template import QUESTIONS
 from tests.helpers.tree import expected_files
 from tests.helpers.variants import Variant
 
@@ -111,6 +115,44 @@ def test_no_service_can_be_named_like_something_installed(environment: Environme
     names = modules | {normal(distribution).replace("-", "_") for distribution in distributions}
 
     assert not {name for name in names if package_name_problem(name) == ""}
+
+
+def test_operations_has_every_setting_with_its_default(service: Service) -> None:
+    text = service.text("docs/operations.md")
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) ?\|", text, re.MULTILINE))
+    defaults = {name.upper(): value for name, value in settings_of(service)}
+
+    assert rows == defaults
+
+
+def settings_of(service: Service) -> Iterator[tuple[str, str]]:
+    """Yield the name of each setting, and its default as a person writes it."""
+    module = ast.parse(service.text(f"src/{service.answers['package_name']}/settings.py"))
+    (settings,) = [node for node in module.body if getattr(node, "name", "") == "Settings"]
+    assert isinstance(settings, ast.ClassDef)
+    for field in settings.body:
+        if not isinstance(field, ast.AnnAssign):
+            continue
+        assert isinstance(field.target, ast.Name)
+        value = field.value
+        if isinstance(value, ast.Call):
+            given = [keyword.value for keyword in value.keywords if keyword.arg == "default"]
+            value = next(iter([*value.args, *given]), None)
+        default = None if value is None else ast.literal_eval(value)
+        yield field.target.id, "" if default in (None, []) else str(default)
+
+
+def test_operations_has_the_connections_of_the_fleet(service: Service) -> None:
+    if service.answers["database_driver"] == "aiosqlite":
+        assert " connections of a worker" not in service.text("docs/operations.md")
+        return
+    settings = dict(settings_of(service))
+    pool = int(settings["database_pool_size"]) + int(settings["database_max_overflow"])
+    probes = 2 if service.answers["health_checks"] else 0
+    replicas = QUESTIONS["replicas"]["default"]
+
+    needed = replicas * int(settings["workers"]) * (2 * pool + probes)
+    assert f" = {needed} of {replicas} machines" in service.text("docs/operations.md")
 
 
 def test_suite(service: Service, environment: Environment, tmp_path: Path) -> None:

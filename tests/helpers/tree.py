@@ -11,6 +11,7 @@ COMMON = """
     AGENTS.md
     README.md
     docs/architecture.md
+    docs/operations.md
     docs/patterns.md
     docs/promises.md
     pyproject.toml
