@@ -71,8 +71,8 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 LogLevel = Literal["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 
 
-def split_list(value: object) -> object:
-    """Accept ``a, b`` for a list setting."""
+def split_origins(value: object) -> object:
+    """Accept ``a, b``; browsers send an origin in lower case and without a slash at its end."""
     if isinstance(value, str):
         return [item.strip().rstrip("/").lower() for item in value.split(",") if item.strip()]
     return value
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     """The service whose paths ``POST /upstream/fetch`` may fetch."""
     # {% endif %}
 
-    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_list)] = []
+    cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_origins)] = []
     """Origins that browsers may call from, separated by commas; ``*`` allows all."""
     log_level: Annotated[LogLevel, BeforeValidator(str.upper)] = "INFO"
 
