@@ -192,7 +192,9 @@ class Service:
         environment = Environment(folder)
         run(*uv, "venv", "--quiet", "--no-project", "--python", python, folder, cwd=self.folder)
         run(
-            *(*uv, "pip", "install", "--quiet", "--python", environment.python),
+            # Or each process compiles all again where PYTHONDONTWRITEBYTECODE is set.
+            *(*uv, "pip", "install", "--quiet", "--compile-bytecode"),
+            *("--python", environment.python),
             *("--requirements", pyproject, "--group", f"{pyproject}:dev"),
             cwd=self.folder,
         )
