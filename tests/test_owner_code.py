@@ -36,7 +36,7 @@ PACKAGES = (
 NEAR_THE_DATABASE = ("columns", "errors", "reserve_and_settle", "streams", "websockets")
 DRIVERS = {
     "asyncpg": ("",),
-    "aiosqlite": (*NEAR_THE_DATABASE, "autogenerate"),
+    "aiosqlite": (*NEAR_THE_DATABASE, "autogenerate", "migrations"),
     "psycopg": ("columns", "autogenerate", "migrations"),
     "asyncmy": ("columns", "autogenerate", "migrations"),
 }

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from alembic import command
-from sqlalchemy import URL, text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import URL, inspect, text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from order_desk.database.driver import MIGRATION_SETTINGS
 from order_desk.settings import parse_database_url
@@ -27,19 +27,33 @@ def empty_database(monkeypatch: pytest.MonkeyPatch) -> Iterator[URL]:
         yield parse_database_url(url)
 
 
-async def test_a_migration_waits_for_the_one_that_runs(empty_database: URL) -> None:
+async def until_one_waits(connection: AsyncConnection) -> None:
+    statement = WAITING.get(connection.dialect.name)
+    if statement is None:
+        # SQLite cannot tell.
+        await asyncio.sleep(0.5)
+        return
+    async with asyncio.timeout(10):
+        while not await connection.scalar(text(statement)):  # noqa: ASYNC110 - only the server knows
+            await asyncio.sleep(0.02)
+
+
+async def test_a_migration_begins_when_the_one_that_runs_has_ended(empty_database: URL) -> None:
     engine = create_async_engine(empty_database)
-    waiting = text(WAITING[empty_database.get_backend_name()])
+    is_file = engine.dialect.name == "sqlite"
     async with engine.connect() as running:
-        await running.exec_driver_sql(MIGRATION_SETTINGS[0])
+        await running.exec_driver_sql("BEGIN IMMEDIATE" if is_file else MIGRATION_SETTINGS[0])
         upgrade = asyncio.create_task(asyncio.to_thread(command.upgrade, alembic_config(), "head"))
-        async with asyncio.timeout(10):
-            while not await running.scalar(waiting):  # noqa: ASYNC110 - only the server knows
-                await asyncio.sleep(0.02)
-        assert not upgrade.done()
+        await until_one_waits(running)
+
+        create = "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+        await running.exec_driver_sql(create)
+        await running.exec_driver_sql("INSERT INTO alembic_version VALUES ('0001')")
+        await running.commit()
         await running.invalidate()
     await upgrade
 
     async with engine.connect() as connection:
-        assert await connection.scalar(text("SELECT count(*) FROM users")) == 0
+        tables = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     await engine.dispose()
+    assert tables == ["alembic_version"]

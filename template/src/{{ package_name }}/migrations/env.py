@@ -40,17 +40,27 @@ def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Li
 
 
 def run_migrations(connection: Connection) -> None:
+    # {% if database_driver == "aiosqlite" %}
+    """Run the migrations in one transaction."""
+    # {% else %}
     """Run the migrations, each in a transaction of its own."""
+    # {% endif %}
     for statement in MIGRATION_SETTINGS:
         connection.exec_driver_sql(statement)
     connection.commit()
+    # {% if database_driver == "aiosqlite" %}
+    # Before the revision is read, so that migrations which start together run one after another.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    # {% endif %}
     # {% if postgresql %}
     context.configure(connection, target_metadata=models.METADATA, transaction_per_migration=True)
     # {% else %}
     context.configure(
         connection,
         target_metadata=models.METADATA,
+        # {% if database_driver == "asyncmy" %}
         transaction_per_migration=True,
+        # {% endif %}
         render_item=render_item,
         # {% if database_driver == "aiosqlite" %}
         # SQLite alters a table by copying it.
@@ -60,8 +70,12 @@ def run_migrations(connection: Connection) -> None:
     # {% endif %}
     with context.begin_transaction():
         context.run_migrations()
+    # {% if database_driver == "aiosqlite" %}
+    connection.commit()
+    # {% else %}
     # Each migration has committed itself; before the first, there is Alembic's own table.
     connection.commit()
+    # {% endif %}
 
 
 async def migrate(url: URL) -> None:
