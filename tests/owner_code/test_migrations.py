@@ -40,9 +40,9 @@ async def until_one_waits(connection: AsyncConnection) -> None:
 
 async def test_a_migration_begins_when_the_one_that_runs_has_ended(empty_database: URL) -> None:
     engine = create_async_engine(empty_database)
-    is_file = engine.dialect.name == "sqlite"
     async with engine.connect() as running:
-        await running.exec_driver_sql("BEGIN IMMEDIATE" if is_file else MIGRATION_SETTINGS[0])
+        for statement in MIGRATION_SETTINGS:
+            await running.exec_driver_sql(statement)
         upgrade = asyncio.create_task(asyncio.to_thread(command.upgrade, alembic_config(), "head"))
         await until_one_waits(running)
 

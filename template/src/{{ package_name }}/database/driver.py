@@ -129,8 +129,8 @@ KILL_SECONDS = 1.0
 """How long stopping a statement may take; the server is asked on a connection of its own."""
 # {% else %}
 
-MIGRATION_SETTINGS = ("PRAGMA busy_timeout = 60000",)
-"""A migration waits up to a minute for another one that runs, or for a writer of the service."""
+MIGRATION_SETTINGS = ("PRAGMA busy_timeout = 60000", "BEGIN IMMEDIATE")
+"""Migrations wait up to a minute for others that run, or for a writer of the service."""
 
 _FAULTS = {
     "SQLITE_CONSTRAINT_UNIQUE": Fault.DUPLICATE,

@@ -47,10 +47,8 @@ def run_migrations(connection: Connection) -> None:
     # {% endif %}
     for statement in MIGRATION_SETTINGS:
         connection.exec_driver_sql(statement)
+    # {% if database_driver != "aiosqlite" %}
     connection.commit()
-    # {% if database_driver == "aiosqlite" %}
-    # Before the revision is read, so that migrations which start together run one after another.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
     # {% endif %}
     # {% if postgresql %}
     context.configure(connection, target_metadata=models.METADATA, transaction_per_migration=True)
