@@ -68,7 +68,8 @@ def parse_database_url(value: object) -> URL:
 DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
 Origin = Annotated[str, Field(pattern=r"^(\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+)$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-LogLevel = Literal["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
+Level = Literal["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
+LogLevel = Annotated[Level, BeforeValidator(str.upper)]
 
 
 def split_origins(value: object) -> object:
@@ -132,7 +133,7 @@ class Settings(BaseSettings):
 
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_origins)] = []
     """Origins that browsers may call from, separated by commas; ``*`` allows all."""
-    log_level: Annotated[LogLevel, BeforeValidator(str.upper)] = "INFO"
+    log_level: LogLevel = "INFO"
 
 
 def load_settings() -> Settings:

@@ -6,8 +6,7 @@ from starlette.requests import HTTPConnection
 
 NOT_STARTED = (
     "the lifespan of this application has not run: start it by a server with its lifespan on, or,"
-    " where it is mounted, run app.router.lifespan_context(app) in the lifespan of the application"
-    " around it, and yield what that yields"
+    " where it is mounted, yield what app.router.lifespan_context(app) yields in the outer lifespan"
 )
 
 
