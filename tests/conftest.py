@@ -1,7 +1,7 @@
 """Options and fixtures of all tests."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    slow = config.getoption("slow")
-    left_out = {item for item in items if is_slow(item) != slow and not is_asked_for(item)}
+    slow, few, suites = config.getoption("slow"), variants.pairwise(), variants.drivers()
+    left_out = {
+        item for item in items if is_slow(item, few, suites) != slow and not is_asked_for(item)
+    }
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
 
@@ -76,18 +78,20 @@ def is_asked_for(item: pytest.Item) -> bool:
     return variant_of(item) is not None and item.config.getoption("variants") is not None
 
 
-def is_slow(item: pytest.Item) -> bool:
+def is_slow(
+    item: pytest.Item, few: Sequence[variants.Variant], suites: Sequence[variants.Variant]
+) -> bool:
     """Say whether a test belongs to the slow ones.
 
-    The quick ones check the variants that have every pair of answers, and run one suite for each
-    driver.
+    The quick ones check the few variants that have every pair of answers, and run the suites of
+    one for each driver.
     """
     variant = variant_of(item)
     if variant is None:
         return item.get_closest_marker("slow") is not None
     if item.name.startswith("test_suite"):
-        return variant not in variants.drivers()
-    return variant not in variants.pairwise()
+        return variant not in suites
+    return variant not in few
 
 
 @pytest.fixture(scope="session", autouse=True)

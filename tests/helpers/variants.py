@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations, product
 from typing import Any
 
@@ -70,7 +69,6 @@ def full() -> list[Variant]:
     )
 
 
-@cache
 def pairwise() -> list[Variant]:
     """Return few variants that between them have every pair of answers to two options."""
     return _few(full())
