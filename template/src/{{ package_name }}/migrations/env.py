@@ -68,12 +68,10 @@ def run_migrations(connection: Connection) -> None:
     # {% endif %}
     with context.begin_transaction():
         context.run_migrations()
-    # {% if database_driver == "aiosqlite" %}
-    connection.commit()
-    # {% else %}
+    # {% if database_driver != "aiosqlite" %}
     # Each migration has committed itself; before the first, there is Alembic's own table.
-    connection.commit()
     # {% endif %}
+    connection.commit()
 
 
 async def migrate(url: URL) -> None:
