@@ -13,17 +13,14 @@ from uuid import UUID
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
-from ..database.driver import fault_of
 from ..database.engine import Database
-from ..database.faults import Fault
 from ..fast.routing import FastPaths
 from ..fast.statements import Nested, NewRow, Query, Rows
 from ..web.pagination import Cursor, Limit
-from ..web.problems import Conflict
 from .models import User
 from .repository import PAGE
 from .schemas import UserCreate
-from .service import DuplicateEmail, UserNotFound
+from .service import UserNotFound, conflict_of
 
 R = TypeVar("R")
 
@@ -110,7 +107,7 @@ async def create_user(database: Database, data: UserCreate) -> UserRow:
     try:
         return await NEW_USER.add(database, vars(data))
     except IntegrityError as error:
-        raise (DuplicateEmail() if fault_of(error) is Fault.DUPLICATE else Conflict()) from error
+        raise conflict_of(error) from error
 
 
 async def _page(

@@ -70,7 +70,7 @@ class UserService:
         try:
             return await self._users.add(User(**data.model_dump()))
         except IntegrityError as error:
-            raise _conflict(error) from error
+            raise conflict_of(error) from error
 
     async def update(self, user_id: UUID, data: UserUpdate) -> User:
         """Change the fields that are given.
@@ -87,7 +87,7 @@ class UserService:
         try:
             return await self._users.add(user)
         except IntegrityError as error:
-            raise _conflict(error) from error
+            raise conflict_of(error) from error
 
     async def delete(self, user_id: UUID) -> None:
         """Delete the user and the user's orders.
@@ -119,7 +119,7 @@ class UserTransfer:
                 lambda session: UserRepository(session).add_many(rows)
             )
         except IntegrityError as error:
-            raise _conflict(error) from error
+            raise conflict_of(error) from error
 
     async def export(self) -> AsyncIterator[User]:
         """Yield all users in the order of their creation.
@@ -135,7 +135,7 @@ class UserTransfer:
                 yield user
 
 
-def _conflict(error: IntegrityError) -> Conflict:
+def conflict_of(error: IntegrityError) -> Conflict:
     return DuplicateEmail() if fault_of(error) is Fault.DUPLICATE else Conflict()
 
 
