@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg  # type: ignore[import-untyped]
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from pydantic import BaseModel, Field
+from raw_asyncpg import create_pool
 from sqlalchemy import make_url
 from uuid_utils.compat import uuid7
 
@@ -69,17 +70,7 @@ class UsersWithOrders(BaseModel):
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, asyncpg.Pool]]:
     url = make_url(os.environ["DATABASE_URL"])
-    size = int(os.environ["DATABASE_POOL_SIZE"])
-    pool = asyncpg.create_pool(
-        host=url.host or url.query.get("host"),
-        port=url.port,
-        user=url.username,
-        password=url.password,
-        database=url.database,
-        min_size=size,
-        max_size=size,
-    )
-    async with pool:
+    async with create_pool(url, int(os.environ["DATABASE_POOL_SIZE"])) as pool:
         yield {"pool": pool}
 
 

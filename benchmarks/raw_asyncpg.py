@@ -35,9 +35,8 @@ class Store:
         await self._pool.execute(INSERT, *user.values())
 
 
-@asynccontextmanager
-async def open_store(url: URL, size: int) -> AsyncIterator[Store]:
-    pool = asyncpg.create_pool(
+def create_pool(url: URL, size: int) -> asyncpg.Pool:
+    return asyncpg.create_pool(
         host=url.host or url.query.get("host"),
         port=url.port,
         user=url.username,
@@ -46,5 +45,9 @@ async def open_store(url: URL, size: int) -> AsyncIterator[Store]:
         min_size=size,
         max_size=size,
     )
-    async with pool:
+
+
+@asynccontextmanager
+async def open_store(url: URL, size: int) -> AsyncIterator[Store]:
+    async with create_pool(url, size) as pool:
         yield Store(pool)
