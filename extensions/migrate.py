@@ -120,22 +120,24 @@ def rename(stage: str, *names: str) -> None:
         return
     answers = last_answers()
     filled = [name.format_map(answers) for name in names]
+    committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
     with TemporaryDirectory() as folder:
         last_version = render_last_version(folder)
         pairs = zip(filled[::2], filled[1::2], strict=True)
         renamed = {old: new for old, new in pairs if (last_version / old).exists()}
         moved = {old: new for old, new in renamed.items() if Path(new).exists()}
         for old, new in renamed.items():
-            carry(old, new, moved, last_version)
+            carry(old, new, moved, committed, last_version=last_version)
     modules = paths("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", "*.py")
     for path in sorted(modules):
         if Path(path).is_file():
             follow(path, path, moved)
 
 
-def carry(old: str, new: str, moved: Mapping[str, str], last_version: Path) -> None:
+def carry(
+    old: str, new: str, moved: Mapping[str, str], committed: set[str], *, last_version: Path
+) -> None:
     """Carry over to a new name what the owner has done to a file or in a folder."""
-    committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
     rendered = files_at(last_version, old)
     added = {path for path in committed if path == old or path.startswith(f"{old}/")}
     for path in {*rendered, *added}:
