@@ -23,8 +23,13 @@ from sqlalchemy.orm import ORMExecuteState, Session
 import {{ package_name }}
 
 PACKAGE = str(Path({{ package_name }}.__file__).parent)
-READ_ONCE = ("<frozen importlib._bootstrap>", mimetypes.__file__)
-"""What reads files in its first call; a response with a file asks for its type."""
+MAY_BLOCK = (
+    "<frozen importlib._bootstrap>",
+    mimetypes.__file__,
+    str(Path(PACKAGE, "migrations", "env.py")),
+)
+"""What reads files in its first call, as a response with a file asks for its type; and migrations,
+which have an event loop of their own."""
 
 SHARED_SESSION = "a session is used by two tasks: docs/patterns.md#one-session-per-task"
 BLOCKED_LOOP = "the event loop is blocked: docs/patterns.md#blocking-call"
@@ -76,7 +81,7 @@ def _called_by_service() -> bool:
     frame = sys._getframe()
     while frame.f_back:
         frame = frame.f_back
-        if frame.f_code.co_filename in READ_ONCE:
+        if frame.f_code.co_filename in MAY_BLOCK:
             return False
         if frame.f_code.co_filename.startswith(PACKAGE):
             return True

@@ -50,6 +50,7 @@ COMMON = """
     src/{package}/migrations/__init__.py
     src/{package}/migrations/env.py
     src/{package}/migrations/script.py.mako
+    src/{package}/migrations/upgrade.py
     src/{package}/models.py
     src/{package}/server/__init__.py
     src/{package}/server/drain.py

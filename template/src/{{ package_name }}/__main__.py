@@ -1,5 +1,6 @@
 """The production entry point: ``python -m {{ package_name }}``."""
 
+import argparse
 import asyncio
 import os
 import signal
@@ -16,6 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from .database.preflight import verify_database
+from .migrations.upgrade import upgrade_database
 from .server.logs import configure_logging
 from .server.protocol import BoundedProtocol
 from .settings import Settings, load_settings
@@ -40,6 +42,20 @@ log = structlog.get_logger()
 
 
 def main() -> None:
+    """Serve, or do what the command line asks for."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}")
+    commands = {"serve": start, "migrate": upgrade_database}
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=commands,
+        default="serve",
+        help="serve requests (default), or bring the schema of DATABASE_URL up to date",
+    )
+    commands[parser.parse_args().command]()
+
+
+def start() -> None:
     """Serve until SIGTERM or Ctrl-C.
 
     Raises:

@@ -1,6 +1,6 @@
 """Settings from the environment and from ``.env``. Times are in seconds."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 # {% if database_driver == "asyncpg" %}
 from urllib.parse import urlencode
 # {% endif %}
@@ -22,6 +22,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 DRIVER_NAME = "{{ driver.url_scheme }}"
 EXAMPLE_URL = "{{ driver.example_url }}"
@@ -89,8 +91,8 @@ def check_base(url: HttpUrl) -> HttpUrl:
 
 
 # {% endif %}
-class Settings(BaseSettings):
-    """Everything that differs between two deployments; each field is an environment variable."""
+class DatabaseSettings(BaseSettings):
+    """What migrations need; each field is an environment variable."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -101,11 +103,16 @@ class Settings(BaseSettings):
         arbitrary_types_allowed=True,
     )
 
+    database_url: DatabaseUrl = Field(repr=False)
+
+
+class Settings(DatabaseSettings):
+    """Everything that differs between two deployments."""
+
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     workers: PositiveInt = {{ workers }}
 
-    database_url: DatabaseUrl = Field(repr=False)
     database_read_url: DatabaseUrl | None = Field(default=None, repr=False)
     """A replica for the reads; without it they go to ``database_url``."""
     database_pool_size: PositiveInt = {{ pool_size }}
@@ -137,13 +144,18 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings.
+    """Read all settings, or end as ``read_settings`` does."""
+    return read_settings(Settings)
+
+
+def read_settings(settings_class: type[SettingsT]) -> SettingsT:
+    """Read the settings of a class.
 
     Raises:
         SystemExit: with one line that names each variable with a bad value.
     """
     try:
-        return Settings()
+        return settings_class()
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"

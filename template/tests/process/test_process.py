@@ -53,7 +53,8 @@ def running_request(service: Service) -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def _signals_restored() -> Iterator[None]:
+def _signals_restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys, "argv", ["{{ package_name }}"])
     before = {number: signal.getsignal(number) for number in SIGNALS}
     # A shell lets what it starts in the background ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -95,6 +96,17 @@ def test_the_signal_that_the_server_passes_on_is_no_error(
             exit_code = end.code
 
     assert exit_code is None
+
+
+@pytest.mark.usefixtures("database_url")
+def test_the_schema_is_brought_up_to_date_by_the_package(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["{{ package_name }}", "migrate"])
+
+    entry_point.main()
+
+    assert "The schema is up to date." in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -36,9 +36,7 @@ async def _verify(name: str, url: URL, settings: Settings) -> None:
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
     except (Problem, SQLAlchemyError, OSError) as error:
-        cause = error.__cause__ or error
-        reason = " ".join(str(cause).split()) or type(cause).__name__
-        message = f"Cannot start, check {name}: no connection to {url.set(query={})!r}: {reason}"
+        message = f"Cannot start, check {name}: {why_not_connected(url, error)}"
         raise SystemExit(message) from None
     finally:
         await engine.dispose()
@@ -57,3 +55,10 @@ async def _verify(name: str, url: URL, settings: Settings) -> None:
         )
         raise SystemExit(message)
     # {% endif %}
+
+
+def why_not_connected(url: URL, error: BaseException) -> str:
+    """Say in one line, without secrets, why no connection could be made."""
+    cause = error.__cause__ or error
+    reason = " ".join(str(cause).split()) or type(cause).__name__
+    return f"no connection to {url.set(query={})!r}: {reason}"

@@ -2,7 +2,13 @@
 
 import asyncio
 import logging
-# {% if not postgresql %}
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+# {% if postgresql %}
+from typing import Any
+# {% else %}
 from typing import Any, Literal
 # {% endif %}
 
@@ -10,15 +16,18 @@ from alembic import context
 # {% if not postgresql %}
 from alembic.autogenerate.api import AutogenContext
 # {% endif %}
+from alembic.runtime.environment import NameFilterParentNames, NameFilterType
+from alembic.util import CommandError
 from sqlalchemy import URL, Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine  # noqa: TID251 - no pool is wanted
 
 from {{ package_name }} import models
 from {{ package_name }}.database.driver import MIGRATION_SETTINGS
+from {{ package_name }}.database.preflight import why_not_connected
 # {% if not postgresql %}
 from {{ package_name }}.database.types import UtcDateTime
 # {% endif %}
-from {{ package_name }}.settings import load_settings
+from {{ package_name }}.settings import DRIVER_NAME, DatabaseSettings, read_settings
 # {% if not postgresql %}
 
 
@@ -39,6 +48,39 @@ def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Li
 # {% endif %}
 
 
+def is_compared(name: str | None, kind: NameFilterType, parents: NameFilterParentNames) -> bool:
+    """Leave alone the tables of others, such as those of an extension.
+
+    A table belongs to this service if it has a model, or is named by one of the migrations.
+    """
+    if kind != "table" or parents["schema_qualified_table_name"] in models.METADATA.tables:
+        return True
+    scripts = (Path(script.path) for script in context.script.walk_revisions())
+    return any(f'"{name}"' in script.read_text("utf-8") for script in scripts)
+
+
+OPTIONS: dict[str, Any] = {
+    "target_metadata": models.METADATA,
+    "include_name": is_compared,
+    # {% if not postgresql %}
+    "render_item": render_item,
+    # {% endif %}
+    # {% if database_driver == "aiosqlite" %}
+    # SQLite alters a table by copying it.
+    "render_as_batch": True,
+    # {% else %}
+    "transaction_per_migration": True,
+    # {% endif %}
+}
+
+
+def print_sql() -> None:
+    """Print the statements, as ``--sql`` asks for; that needs no database."""
+    context.configure(url=f"{DRIVER_NAME}://", literal_binds=True, **OPTIONS)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
 def run_migrations(connection: Connection) -> None:
     # {% if database_driver == "aiosqlite" %}
     """Run the migrations in one transaction."""
@@ -50,22 +92,7 @@ def run_migrations(connection: Connection) -> None:
     # {% if database_driver != "aiosqlite" %}
     connection.commit()
     # {% endif %}
-    # {% if postgresql %}
-    context.configure(connection, target_metadata=models.METADATA, transaction_per_migration=True)
-    # {% else %}
-    context.configure(
-        connection,
-        target_metadata=models.METADATA,
-        # {% if database_driver == "asyncmy" %}
-        transaction_per_migration=True,
-        # {% endif %}
-        render_item=render_item,
-        # {% if database_driver == "aiosqlite" %}
-        # SQLite alters a table by copying it.
-        render_as_batch=True,
-        # {% endif %}
-    )
-    # {% endif %}
+    context.configure(connection, **OPTIONS)
     with context.begin_transaction():
         context.run_migrations()
     # {% if database_driver != "aiosqlite" %}
@@ -75,12 +102,43 @@ def run_migrations(connection: Connection) -> None:
 
 
 async def migrate(url: URL) -> None:
-    """Connect and migrate."""
+    """Connect and migrate.
+
+    Raises:
+        CommandError: no connection could be made.
+    """
     engine = create_async_engine(url, poolclass=pool.NullPool)
-    async with engine.connect() as connection:
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(engine.connect())
+        except Exception as error:  # of the socket, of TLS, of the driver or of the server
+            message = f"check DATABASE_URL: {why_not_connected(url, error)}"
+            raise CommandError(message) from error
         await connection.run_sync(run_migrations)
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end: where an event loop runs already, on a loop of another thread."""
+    if not has_event_loop():
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        done = executor.submit(asyncio.run, work)
+    done.result()
+
+
+def has_event_loop() -> bool:
+    """Say whether this is called by what an event loop runs."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 logging.basicConfig(format="%(message)s")
 logging.getLogger("alembic").setLevel(logging.INFO)
-asyncio.run(migrate(load_settings().database_url))
+if context.is_offline_mode():
+    print_sql()
+else:
+    run(migrate(read_settings(DatabaseSettings).database_url))
