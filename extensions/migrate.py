@@ -1,12 +1,15 @@
 """What an update does to a service besides the merge. `_migrations` in copier.yml runs this file.
 
-    migrate.py rename OLD NEW [OLD NEW]...     files or folders of the service have new names
-    migrate.py rename-question OLD NEW         a question has a new name
-    migrate.py rename-choice QUESTION OLD NEW  an answer to a question is spelled anew
-    migrate.py answer QUESTION YAML            a new question has this answer in an older service
-    migrate.py decline QUESTION FOLDER...      a yes is a no where the owner has deleted the folders
-    migrate.py news                            the owner hears what the new versions ask for
-    migrate.py keep-edited                     no file that the owner has edited is deleted
+    migrate.py [--answers-file=NAME] COMMAND ...
+
+    rename OLD NEW [OLD NEW]...     files or folders of the service have new names
+    rename-question OLD NEW         a question has a new name
+    rename-choice QUESTION OLD NEW  an answer to a question is spelled anew
+    answer QUESTION YAML            a new question has this answer in an older service
+    decline QUESTION FOLDER...      a yes is a no where the owner has deleted the folders
+    line-endings                    lines end as .gitattributes of the service has it
+    news                            the owner hears what the new versions ask for
+    keep-edited                     no file that the owner has edited is deleted
 
 Each is run at both stages of an update, before and after the merge, and does its part at the
 right one. Paths are relative to the service; `{package_name}` in them is the answer to that
@@ -33,7 +36,13 @@ from packaging.version import parse
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-ANSWERS_FILE = ".copier-answers.yml"
+OPTION = "--answers-file="
+ANSWERS_FILE = next(
+    (argument.removeprefix(OPTION) for argument in sys.argv if argument.startswith(OPTION)),
+    ".copier-answers.yml",
+)
+ATTRIBUTES = ".gitattributes"
+CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
 MIGRATIONS = "migrations/versions/*.py"
 MARKERS = ("before updating", "last update", "after updating")
 """What Copier calls the three sides of a conflict."""
@@ -44,14 +53,23 @@ IMPORT = re.compile(
 
 NEWS = {
     "2.0.0": (
-        'Services are laid out anew in 2.0.0: the section "Upgrading from 1.x" of CHANGELOG.md '
-        "tells what has become of each name that is gone. The question fast_paths is new. It is "
+        'Services are laid out anew: the section "Upgrading from 1.x" of CHANGELOG.md tells what '
+        "has become of each name that is gone. The question fast_paths is new. It is "
         "answered by true for a service of 1.x, which keeps its compiled statements in fast/. To "
         "have what a new service has, sessions alone, commit this update and then run "
         "`uv run poe update --data fast_paths=false`."
     ),
 }
 """What the owner of an older service has to know of a version at once."""
+
+
+def shut_out_others() -> None:
+    """Keep the Git of whoever calls from ours: its repository and index, which a hook names."""
+    for name in git("rev-parse", "--local-env-vars").decode().split():
+        os.environ.pop(name, None)
+    # A hook that is for all repositories of the user would run in ours for a moment, too.
+    no_hooks = {"COUNT": "1", "KEY_0": "core.hooksPath", "VALUE_0": os.devnull}
+    os.environ.update({f"GIT_CONFIG_{name}": value for name, value in no_hooks.items()})
 
 
 def git(*arguments: str, stdin: bytes | None = None, most: int = 0) -> bytes:
@@ -94,6 +112,7 @@ def render_last_version(folder: str) -> Path:
         folder,
         data={name: answer for name, answer in answers.items() if not name.startswith("_")},
         vcs_ref=answers["_commit"],
+        answers_file=ANSWERS_FILE,
         defaults=True,
         quiet=True,
         unsafe=True,
@@ -164,7 +183,7 @@ def move(path: str, target: str, moved: Mapping[str, str]) -> None:
 
 def merge(path: str, target: str, moved: Mapping[str, str], *, base: Path) -> None:
     """Merge the owner's edits to `path` into the new file `target`."""
-    contents = git("cat-file", "blob", f"HEAD:./{path}"), base.read_bytes()
+    contents = git("cat-file", "blob", f":./{path}"), base.read_bytes()
     # Imports that nobody has edited then read alike on all three sides.
     ours, last = (imports_at(content, path, target, moved) for content in contents)
     theirs = Path(target).read_bytes()
@@ -317,18 +336,56 @@ def mark_conflict(path: str, *sides: bytes | None) -> None:
     git("update-index", "-z", "--index-info", stdin="\0".join([*lines, ""]).encode())
 
 
+def line_endings(stage: str) -> None:
+    """Let lines end with LF in a service that has no attributes yet, or each were in conflict.
+
+    What has a CR at the end of each line on disk alone, as Git for Windows writes it, is so already
+    to Git. Attributes of the owner's own, of files or of all of them, stay as they are.
+    """
+    if stage == "after":
+        if paths("ls-tree", "-z", "--name-only", "HEAD", "--", ATTRIBUTES):
+            git("checkout", "--quiet", "HEAD", "--", ATTRIBUTES)
+        return
+    listed = git("ls-files", "-z", "--eol").decode().split("\0")
+    changed = [line.partition("\t")[2] for line in listed if has_crlf(line)]
+    for path in changed:
+        Path(path).write_bytes(Path(path).read_bytes().replace(b"\r\n", b"\n"))
+    if changed:
+        git("-c", "core.autocrlf=false", "add", "--", *changed)
+        tell(f"changed the ends of all lines from CRLF to LF in {len(changed)} files")
+
+
+def has_crlf(line: str) -> bool:
+    """Read what `git ls-files --eol` says: in the index, in the work tree, the attributes, path."""
+    ends = line.partition("\t")[0]
+    return ends.startswith(("i/crlf", "i/mixed")) and not re.search(
+        r"attr/.*(-text|eol=crlf)", ends
+    )
+
+
 def news(stage: str) -> None:
     """Say which versions lie between, and what their owner has to know of them."""
     last, new = (parse(os.environ[f"VERSION_PEP440_{end}"]) for end in ("FROM", "TO"))
     if stage == "before" or last == new:
         return
-    crossed = (
-        f"This was an update from {last} to {new}. CHANGELOG.md of the template "
-        f"({current_answers()['_src_path']}) says what each version brings and asks for."
-    )
-    of_versions = [text for version, text in NEWS.items() if last < parse(version) <= new]
-    for text in (crossed, *of_versions):
+    crossed = [version for version in released() if last < parse(version) <= new]
+    asking = [version for version in crossed if version in NEWS]
+    source = current_answers()["_src_path"]
+    told = [f"This was an update from {last} to {new}. {CHANGELOG.name} of the template ({source})"]
+    told[0] += " says what each version brings and asks for."
+    if len(crossed) > 1:
+        told.append(f"On the way lie {', '.join(crossed)}.")
+    told += [f"{version} asks: {NEWS[version]}" for version in asking]
+    told += [] if len(asking) == len(crossed) else ["Nothing else is asked of you but to review."]
+    for text in told:
         tell("\n   ".join(wrap(text, width=76, break_long_words=False, break_on_hyphens=False)))
+
+
+def released() -> list[str]:
+    """Return the versions that the changelog tells of and those with news, oldest first."""
+    told = CHANGELOG.read_text("utf-8") if CHANGELOG.exists() else ""
+    versions = {*re.findall(r"^## (\d[\d.]*\d) \(", told, re.MULTILINE), *NEWS}
+    return sorted(versions, key=parse)
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -337,9 +394,12 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "rename-choice": rename_choice,
     "answer": answer,
     "decline": decline,
+    "line-endings": line_endings,
     "news": news,
     "keep-edited": keep_edited,
 }
 
 if __name__ == "__main__":
-    COMMANDS[sys.argv[1]](os.environ["STAGE"], *sys.argv[2:])
+    shut_out_others()
+    command, *arguments = [argument for argument in sys.argv[1:] if not argument.startswith(OPTION)]
+    COMMANDS[command](os.environ["STAGE"], *arguments)

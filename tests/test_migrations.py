@@ -4,13 +4,16 @@ A small template with the real copier.yml and extensions stands for the whole.
 """
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.helpers.git import commit_all, git
-from tests.helpers.template import copy_questionnaire
+from tests.helpers.template import ROOT, copy_questionnaire
 from tests.helpers.updates import (
     answers_of,
     conflicts,
@@ -60,6 +63,7 @@ def release(template: Path, *migrations: tuple[str, ...]) -> None:
         "    when: true\n"
         '    command: ["{{ _copier_python }}", '
         "\"{{ _copier_conf.src_path / 'extensions/migrate.py' }}\", "
+        '"--answers-file={{ _copier_conf.answers_file }}", '
         f"{json.dumps(list(command))[1:-1]}]\n"
         for command in migrations
     )
@@ -588,3 +592,103 @@ def test_the_extensions_of_the_new_version_make_the_new_result(
     assert before == 'asyncpg>=0.32,<0.33\n0\n"desk"\nmine:\n'
     assert (service / "facts.txt").read_text() == "asyncpg==9\n7\nDESK\nmine:\nedited\n"
     assert not conflicts(service)
+
+
+def test_answers_have_a_file_of_any_name(template: Path, tmp_path: Path) -> None:
+    """The repository may have another template's answers, too, under the usual name."""
+    name = ".copier-answers.api.yml"
+    service = copy_service(
+        template, tmp_path / "repository", answers_file=name, project_name="Order Desk", workers=3
+    )
+    assert not (service / ".copier-answers.yml").exists()
+    (service / ".copier-answers.yml").write_text("_commit: v7\n_src_path: gh:other/one\n", "utf-8")
+    edit(service / PAGES)
+    commit_all(service)
+    edit(rename(template, "pages.py", "paging.py"), 39)
+    (template / "template/src/{{ package_name }}/health/endpoints.py").unlink()
+    release(template, RENAME, ("answer", "fast_paths", "true"))
+    remembered = service / name
+    remembered.write_text(remembered.read_text().replace("fast_paths: false\n", ""))
+    edit(service / HEALTH)
+    commit_all(service)
+
+    update(service, answers_file=name)
+
+    answers = answers_of(service, name)
+    assert (answers["workers"], answers["fast_paths"]) == (3, True)
+    assert "0 = 'mine'\n" in (service / PAGING).read_text()
+    assert conflicts(service) == {HEALTH}
+    assert (service / ".copier-answers.yml").read_text().startswith("_commit: v7\n")
+
+
+@pytest.fixture
+def with_attributes(template: Path) -> Path:
+    """The template with a new version that says how lines end."""
+    (template / "template/.gitattributes").write_text("* text=auto eol=lf\n")
+    edit(template / "template/src/{{ package_name }}/pages.py", 39)
+    release(template, ("line-endings",))
+    return template
+
+
+def line_ends(service: Path) -> set[str]:
+    """Return how lines end, in the index and in the folder."""
+    listed = git(service, "ls-files", "--eol").splitlines()
+    return {" ".join(line.split()[:2]) for line in listed if "none" not in line}
+
+
+def test_a_service_that_was_committed_with_crlf_has_no_conflicts(
+    with_attributes: Path, tmp_path: Path
+) -> None:
+    service = copy_service(with_attributes, tmp_path / "order-desk", vcs_ref="v1.0.0")
+    edit(service / PAGES)
+    (service / "mine.txt").write_text("mine\n", "utf-8")
+    (service / "logo.png").write_bytes(b"\x89PNG\r\n\x1a\n\0")
+    for file in git(service, "ls-files", "--cached", "--others").split():
+        if file != "logo.png":
+            path = service / file
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    commit_all(service)
+    assert line_ends(service) == {"i/crlf w/crlf", "i/-text w/-text"}
+
+    update(service)
+
+    assert not conflicts(service)
+    assert line_ends(service) == {"i/lf w/lf", "i/-text w/-text"}
+    pages = (service / PAGES).read_text()
+    assert "\n0 = 'mine'\n" in f"\n{pages}"
+    assert "\n39 = 'mine'\n" in pages
+    assert (service / "logo.png").read_bytes() == b"\x89PNG\r\n\x1a\n\0"
+
+
+def test_attributes_of_the_owners_stay(with_attributes: Path, tmp_path: Path) -> None:
+    service = copy_service(with_attributes, tmp_path / "order-desk", vcs_ref="v1.0.0")
+    (service / ".gitattributes").write_text("*.bat text eol=crlf\n")
+    (service / "run.bat").write_bytes(b"echo\r\n")
+    commit_all(service)
+
+    update(service)
+
+    assert not conflicts(service)
+    assert (service / ".gitattributes").read_text() == "*.bat text eol=crlf\n"
+    assert (service / "run.bat").read_bytes() == b"echo\r\n"
+
+
+@pytest.mark.parametrize("variable", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"])
+def test_a_migration_works_on_the_service_whatever_a_hook_has_set(
+    service: Path, tmp_path: Path, variable: str
+) -> None:
+    (service / HEALTH).unlink()
+    other = tmp_path / "other"
+
+    done = subprocess.run(
+        [sys.executable, ROOT / "extensions/migrate.py", "keep-edited"],
+        cwd=service,
+        env={**os.environ, variable: str(other), "STAGE": "after"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not other.exists()
+    assert deletions(service) == {HEALTH}

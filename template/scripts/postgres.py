@@ -14,7 +14,7 @@ from sqlalchemy import URL
 
 from {{ package_name }}.settings import DRIVER_NAME
 
-from scripts.embedded import EmbeddedServer, run_to_end
+from scripts.embedded import EmbeddedServer, NoServerError, run_to_end
 
 with warnings.catch_warnings():
     # It warns where XDG_RUNTIME_DIR is not set, although that is not used here.
@@ -23,6 +23,9 @@ with warnings.catch_warnings():
 
 PORT = 5432
 """The server listens on no port, but its socket is named after one."""
+
+SIGNS_OF_THE_SHELL = '"$`\\'
+"""What initdb passes to a shell with the path of its own programs."""
 
 
 @contextmanager
@@ -64,8 +67,12 @@ class Postgres(EmbeddedServer):
 
     def create(self, data: Path) -> None:
         """Make the files; text sorts by code point, whatever the locale of the machine."""
+        wheel = PostgresServer(data)
+        if any(sign in str(wheel.bin_path) for sign in SIGNS_OF_THE_SHELL):
+            message = f"PostgreSQL cannot be started from a folder of this name: {wheel.bin_path}"
+            raise NoServerError(message)
         with patch.dict(os.environ, LC_ALL="C"):
-            PostgresServer(data).ensure_pgdata_inited()
+            wheel.ensure_pgdata_inited()
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""

@@ -23,7 +23,8 @@ def declared(requirements: Iterable[str]) -> set[str]:
 
 def declared_for_tests(pyproject: Mapping[str, Any]) -> set[str]:
     """Return what tests and scripts may use: the service's dependencies and those to develop it."""
-    return declared([*pyproject["project"]["dependencies"], *pyproject["dependency-groups"]["dev"]])
+    tools = pyproject["dependency-groups"]["toolchain"]
+    return declared([*pyproject["project"]["dependencies"], *tools])
 
 
 def imported_modules(source: str) -> set[str]:

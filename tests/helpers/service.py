@@ -174,7 +174,7 @@ class Service:
             "python": python or sys.version,
             "requires-python": self.pyproject["project"]["requires-python"],
             "dependencies": self.pyproject["project"]["dependencies"],
-            "dev": self.pyproject["dependency-groups"]["dev"],
+            "dev": self.pyproject["dependency-groups"]["toolchain"],
         }
         digest = hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
         folder = cache_folder() / digest

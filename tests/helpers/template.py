@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
+ANSWERS = "{{ _copier_conf.answers_file }}"
+"""What the file of the answers is called in the template."""
 CACHES = shutil.ignore_patterns("__pycache__", ".*_cache")
 
 QUESTIONS: dict[str, dict[str, Any]] = {
@@ -37,5 +39,5 @@ def copy_questionnaire(destination: Path) -> Path:
     shutil.copytree(ROOT / "extensions", destination / "extensions", ignore=CACHES)
     shutil.copy2(ROOT / "copier.yml", destination)
     (destination / "template").mkdir()
-    shutil.copy2(ROOT / "template" / ".copier-answers.yml", destination / "template")
+    shutil.copy2(ROOT / "template" / ANSWERS, destination / "template")
     return destination

@@ -6,6 +6,7 @@ from typing import Any
 COMMON = """
     .copier-answers.yml
     .env.example
+    .gitattributes
     .github/workflows/ci.yml
     .gitignore
     AGENTS.md
@@ -28,6 +29,7 @@ COMMON = """
     rules/utils/session.yml
     scripts/__init__.py
     scripts/dev.py
+    scripts/template.py
     sgconfig.yml
     src/{package}/__init__.py
     src/{package}/__main__.py

@@ -15,7 +15,12 @@ ANSWERS_FILE = ".copier-answers.yml"
 
 
 def copy_service(
-    template: Path, service: Path, *, vcs_ref: str | None = None, **answers: Any
+    template: Path,
+    service: Path,
+    *,
+    vcs_ref: str | None = None,
+    answers_file: str | None = None,
+    **answers: Any,
 ) -> Path:
     """Make a service, by default of the newest release of a template, and commit it."""
     run_copy(
@@ -23,6 +28,7 @@ def copy_service(
         service,
         data=checked(answers),
         vcs_ref=vcs_ref,
+        answers_file=answers_file,
         defaults=True,
         unsafe=True,
         quiet=True,
@@ -30,15 +36,22 @@ def copy_service(
     return commit_all(service)
 
 
-def update(service: Path, **answers: Any) -> None:
+def update(service: Path, *, answers_file: str | None = None, **answers: Any) -> None:
     """Update a service to the newest release, with some answers changed."""
     with redirect_stdout(None):
-        run_update(service, data=answers, defaults=True, overwrite=True, unsafe=True)
+        run_update(
+            service,
+            data=answers,
+            answers_file=answers_file,
+            defaults=True,
+            overwrite=True,
+            unsafe=True,
+        )
 
 
-def answers_of(service: Path) -> dict[str, Any]:
+def answers_of(service: Path, file: str = ANSWERS_FILE) -> dict[str, Any]:
     """Return what a service remembers, without what Copier adds."""
-    answers = yaml.safe_load((service / ANSWERS_FILE).read_text("utf-8"))
+    answers = yaml.safe_load((service / file).read_text("utf-8"))
     return {name: answer for name, answer in answers.items() if not name.startswith("_")}
 
 
