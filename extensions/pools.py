@@ -84,24 +84,29 @@ def default_max_connections(as_installed: int, *, workers: int, replicas: int, a
     return max(as_installed, needed_connections(workers, replicas)) if ask else as_installed
 
 
-def fleet_problem(max_connections: int, *, workers: int, replicas: int) -> str:
-    """Say why the fleet does not fit `max_connections` and what to change, or nothing."""
+def fleet_problem(max_connections: int, *, workers: int, replicas: int, whole: bool = True) -> str:
+    """Say what to change when the fleet does not fit `max_connections`, or nothing.
+
+    In an interview, where a line of a terminal has to hold it, it is not the `whole` reason.
+    """
     needed = needed_connections(workers, replicas)
     if max_connections >= needed:
         return ""
+    if not whole:
+        return f"It takes {needed} or more."
     processes = workers * replicas
     return (
-        f"{workers} workers x {replicas} replicas = {processes} processes, and each needs "
-        f"{POOLS} connections (1 to read, 1 to write) while {RESERVED_CONNECTIONS} stay free: "
-        f"{POOLS} x {processes} + {RESERVED_CONNECTIONS} = {needed}, more than {max_connections}. "
         f"Raise max_connections to {needed}, on the server and here, or answer fewer workers or "
-        "replicas."
+        f"replicas: {workers} workers x {replicas} replicas = {processes} processes, and each "
+        f"needs {POOLS} connections (1 to read, 1 to write) while {RESERVED_CONNECTIONS} stay "
+        f"free: {POOLS} x {processes} + {RESERVED_CONNECTIONS} = {needed}, more than "
+        f"{max_connections}."
     )
 
 
 def count_problem(count: int, largest: int) -> str:
     """Say why `count` is no usable number, or nothing."""
-    return "" if 1 <= count <= largest else f"Type a whole number from 1 to {largest}."
+    return "" if 1 <= count <= largest else f"Whole numbers, 1 to {largest}."
 
 
 class PoolsExtension(ContextHook):

@@ -8,6 +8,7 @@ run in one process, and a sibling would be served from the wrong one's module ca
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 RELEASE = re.compile(r"v?\d+(\.\d+)+([a-z0-9.]*)")
 PAST_A_RELEASE = re.compile(r"(?P<release>.+)-\d+-g[0-9a-f]+")
+FILE = re.compile(r"(git\+)?file:")
 URL = re.compile(r"[\w+.-]{2,}:|[\w.-]+@[\w.-]+:")
 
 
-def source_notes(answers: Mapping[str, Any]) -> list[str]:
-    """Return what stands in the way of updates, each with what to do about it."""
+def source_notes(answers: Mapping[str, Any], file: object = ".copier-answers.yml") -> list[str]:
+    """Return what stands in the way of updates, each with what to do about it.
+
+    `file` is where the service remembers its answers.
+    """
     source, commit = answers["_src_path"], answers.get("_commit")
     if not commit:
         note = (
@@ -34,7 +39,7 @@ def source_notes(answers: Mapping[str, Any]) -> list[str]:
             "services that are to last from a clone of it or from its URL."
         )
         return [note]
-    notes = [version_note(source, commit), path_note(source)]
+    notes = [version_note(source, commit), path_note(source, file)]
     return [note for note in notes if note]
 
 
@@ -63,23 +68,31 @@ def version_note(source: str, commit: str) -> str:
 
 def has_commit(folder: Path, commit: str) -> bool:
     """Return whether a repository can still name a commit."""
+    # Whoever calls may be a hook, whose variables name another repository.
+    variables = subprocess.run(
+        ["git", "rev-parse", "--local-env-vars"],  # noqa: S607
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    ).stdout.split()
     command = ["git", "-C", str(folder), "rev-parse", "--quiet", "--verify", f"{commit}^{{commit}}"]
-    return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603
+    environment = {name: value for name, value in os.environ.items() if name not in variables}
+    found = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)  # noqa: S603
+    return found.returncode == 0
 
 
-def path_note(source: str) -> str:
+def path_note(source: str, file: object) -> str:
     """Say who cannot follow the path to the template, or nothing."""
-    if URL.match(source):
+    if URL.match(source) and not FILE.match(source):
         return ""
-    if Path(source).expanduser().is_absolute():
+    if FILE.match(source) or Path(source).expanduser().is_absolute():
         return (
             f"The template was named by a path ({source}), so `copier update` works on this "
-            "machine alone. Write the template's URL to _src_path in .copier-answers.yml if it "
-            "has one."
+            f"machine alone. Write the template's URL to _src_path in {file} if it has one."
         )
     return (
         f"The template was named by a relative path ({source}), which `copier update` will not "
-        "find. Write its URL or full path to _src_path in .copier-answers.yml."
+        f"find. Write its URL or full path to _src_path in {file}."
     )
 
 

@@ -84,16 +84,16 @@ def test_a_name_derived_from_a_taken_one_is_free() -> None:
 @pytest.mark.parametrize(
     ("package_name", "reason", "instead"),
     [
-        ("", "cannot be imported", "service"),
-        ("Order-Desk", "cannot be imported", "order_desk"),
-        ("1st", "cannot be imported", "service_1st"),
-        ("_private", "cannot be imported", "private"),
-        ("überservice", "cannot be imported", "uberservice"),
-        ("order_desk\n", "cannot be imported", "order_desk"),
+        ("", "lower-case letters", "service"),
+        ("Order-Desk", "lower-case letters", "order_desk"),
+        ("1st", "lower-case letters", "service_1st"),
+        ("_private", "lower-case letters", "private"),
+        ("überservice", "lower-case letters", "uberservice"),
+        ("order_desk\n", "lower-case letters", "order_desk"),
         ("class", "a keyword", "class_service"),
         ("match", "a keyword", "match_service"),
-        ("json", "standard library", "json_service"),
-        ("annotationlib", "standard library", "annotationlib_service"),
+        ("json", "a module of Python", "json_service"),
+        ("annotationlib", "a module of Python", "annotationlib_service"),
         ("fastapi", "a package that", "fastapi_service"),
         ("tests", "a folder", "tests_service"),
         ("x" * 41, "41 characters", "x" * 40),
@@ -104,8 +104,22 @@ def test_a_bad_package_name_is_refused_with_one_that_works(
 ) -> None:
     problem = names.package_name_problem(package_name)
 
+    assert problem.startswith(f"Try {instead}: ")
     assert reason in problem
-    assert problem.endswith(f"for example {instead}.")
+
+
+@pytest.mark.parametrize(
+    ("package_name", "problem"),
+    [
+        ("class", "Try class_service: it is a keyword"),
+        ("fastapi", "Try fastapi_service: it is taken"),
+        ("Order-Desk", "Try order_desk: a-z, 0-9, _ only"),
+        ("Very long name of a service", "Try very_long_name_of_a_service"),
+        ("x" * 41, "Try a shorter one: a-z, 0-9, _"),
+    ],
+)
+def test_in_an_interview_a_line_holds_the_advice(package_name: str, problem: str) -> None:
+    assert names.package_name_problem(package_name, whole=False) == problem
 
 
 @pytest.mark.parametrize("name", ["order_desk", "a", "x" * 40, "app", "service", "api_v2"])
@@ -129,19 +143,19 @@ def test_what_is_installed_here_is_known() -> None:
 @pytest.mark.parametrize(
     ("project_name", "problem"),
     [
-        ("", "needs a name"),
-        ("   ", "needs a name"),
-        ("a/b", "cannot hold /"),
-        ("a\\b", "cannot hold /"),
+        ("", "for example Order Desk"),
+        ("   ", "for example Order Desk"),
+        ("a/b", "without /"),
+        ("a\\b", "without /"),
         ("a\nb", "U+000A"),
         ("a\tb", "U+0009"),
         ("a\x00b", "U+0000"),
         ("a\u2028b", "U+2028"),
         ("a\u202eb", "U+202E"),
         ("a\udcffb", "U+DCFF"),
-        (" a", "begins or ends"),
-        ("a ", "begins or ends"),
-        ("a" * 81, "81 characters"),
+        (" a", "the space around"),
+        ("a ", "the space around"),
+        ("a" * 81, "80 characters, not 81"),
     ],
 )
 def test_a_bad_project_name_is_refused(project_name: str, problem: str) -> None:
@@ -174,7 +188,7 @@ def test_a_description_is_one_line_and_may_be_empty() -> None:
     assert names.description_problem("") == ""
     assert names.description_problem("Takes / returns \\ and 日本.") == ""
     assert "U+000A" in names.description_problem("one\ntwo")
-    assert "201 characters" in names.description_problem("x" * 201)
+    assert "200 characters, not 201" in names.description_problem("x" * 201)
 
 
 QUOTED = [*AWKWARD, "", "\\", '"', "'", "\"'", "it's", 'say "hi"', "\\n", "# {% raw %}"]

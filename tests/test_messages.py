@@ -40,7 +40,19 @@ def test_a_service_made_from_a_release_is_told_how_to_start(
 
     assert f"cd '{tmp_path / 'order desk'}'" in message
     assert "uv run poe dev" in message
-    assert NOTE not in message
+    assert message.count(NOTE) == 1
+    assert "on this machine alone" in " ".join(message.split())
+
+
+def test_a_copy_that_is_only_pretended_is_not_said_to_be_ready(
+    released: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_copy(url(released), tmp_path / "desk", defaults=True, unsafe=True, pretend=True)
+
+    message = capsys.readouterr().err
+    assert "Nothing was written" in message
+    assert "uv run" not in message
+    assert not (tmp_path / "desk").exists()
 
 
 def test_a_template_without_git_is_named(
@@ -61,7 +73,7 @@ def test_a_template_past_its_release_is_named(
 
     assert "This was made from v1.0.0-1-g" in message
     assert "past the release v1.0.0" in message
-    assert message.count(NOTE) == 1
+    assert message.count(NOTE) == 2
 
 
 @pytest.mark.filterwarnings("ignore:Dirty template changes")
@@ -135,6 +147,8 @@ def test_a_path_is_named_that_other_machines_do_not_have(
         ("/srv/template", True),
         ("~/template", True),
         ("../template", True),
+        ("git+file:///srv/template", True),
+        ("file:///srv/template.git", True),
     ],
 )
 def test_only_a_path_is_named(source: str, *, named: bool) -> None:
@@ -148,7 +162,7 @@ def test_a_source_can_be_corrected(
     monkeypatch.chdir(tmp_path)
     service = tmp_path / "desk"
     run_copy(released.name, service, defaults=True, unsafe=True, quiet=True)
-    source = str(released) if written == "path" else url(released)
+    source = str(released) if written == "path" else f"git+{released.as_uri()}"
     substitute(service / ".copier-answers.yml", "^_src_path: template$", f"_src_path: {source}")
     commit_all(service)
     (released / "template" / "new.txt").write_text("new\n", "utf-8")

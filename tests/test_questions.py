@@ -30,6 +30,8 @@ DEFAULTS = {
     "replicas": 2,
     "max_connections": 100,
 }
+EACH = ("*",)
+"""The option of Copier by which it asks all questions."""
 FLEET = {"replicas", "max_connections"}
 
 
@@ -67,10 +69,20 @@ def test_every_question_has_help_a_default_and_a_check() -> None:
 
 
 def test_pressing_enter_accepts_every_default(questionnaire: Path, tmp_path: Path) -> None:
-    answers = interview(questionnaire, tmp_path / "order-desk", script())
+    answers = interview(questionnaire, tmp_path / "order-desk", script(), ask=EACH)
 
     assert recorded(tmp_path / "order-desk") == DEFAULTS
     assert answers.items() >= DEFAULTS.items()
+
+
+def test_a_newcomer_is_asked_few_questions(questionnaire: Path, tmp_path: Path) -> None:
+    asked = [name for name, question in QUESTIONS.items() if question.get("ask", True)]
+    assert len(asked) <= 10
+    assert not {"workers", "max_connections", "fast_paths"} & set(asked)
+
+    interview(questionnaire, tmp_path / "order-desk", [(shown(name), ENTER) for name in asked])
+
+    assert recorded(tmp_path / "order-desk") == DEFAULTS
 
 
 def test_without_an_interview_the_defaults_are_the_same(
@@ -94,7 +106,7 @@ def test_every_choice_can_be_reached_by_arrows(
     if answer == "aiosqlite":
         lines = [line for line in lines if line[0] not in map(shown, FLEET)]
 
-    interview(questionnaire, tmp_path / "order-desk", lines)
+    interview(questionnaire, tmp_path / "order-desk", lines, ask=EACH)
 
     assert recorded(tmp_path / "order-desk")[question] == answer
 
@@ -105,7 +117,7 @@ def test_every_option_can_be_declined_or_asked_for(
 ) -> None:
     key = "n" if DEFAULTS[question] else "y"
 
-    interview(questionnaire, tmp_path / "order-desk", script(**{question: key}))
+    interview(questionnaire, tmp_path / "order-desk", script(**{question: key}), ask=EACH)
 
     assert recorded(tmp_path / "order-desk") == {**DEFAULTS, question: not DEFAULTS[question]}
 
@@ -113,19 +125,19 @@ def test_every_option_can_be_declined_or_asked_for(
 @pytest.mark.parametrize(
     ("question", "bad", "message", "good"),
     [
-        ("project_name", "", "Type one, for example Order Desk", "Desk"),
-        ("project_name", "a/b", "Type the name alone, without a path", "ab"),
-        ("package_name", "class", "is a keyword of Python", "classes"),
-        ("package_name", "json", "is a module of Python's standard library", "jsons"),
-        ("package_name", "fastapi", "Type another name, for example fastapi_service", "desk"),
-        ("package_name", "Order-Desk", "Type another name, for example order_desk", "order_desk"),
-        ("description", "x" * 201, "Type at most 200", "Takes orders."),
-        ("concurrent_requests", "0", "Type a whole number from 1 to 10000", "40"),
-        ("queries_per_request", "0", "Type a whole number from 1 to 1000", "4"),
+        ("project_name", "", "Type one, for example Order Desk.", "Desk"),
+        ("project_name", "a/b", "Type it without / or", "ab"),
+        ("package_name", "class", "Try class_service: it is a keyword", "classes"),
+        ("package_name", "json", "Try json_service: it is a module", "jsons"),
+        ("package_name", "fastapi", "Try fastapi_service: it is taken", "desk"),
+        ("package_name", "Order-Desk", "Try order_desk: a-z", "order_desk"),
+        ("description", "x" * 201, "At most 200 characters, not 201", "Takes orders."),
+        ("concurrent_requests", "0", "Whole numbers, 1 to 10000", "40"),
+        ("queries_per_request", "0", "Whole numbers, 1 to 1000", "4"),
         ("workers", "many", "Invalid input", "4"),
-        ("workers", "0", "Type a whole number from 1 to 100", "4"),
-        ("replicas", "-1", "Type a whole number from 1 to 1000", "4"),
-        ("max_connections", "17", "2 x 4 + 10 = 18, more than 17", "18"),
+        ("workers", "0", "Whole numbers, 1 to 100", "4"),
+        ("replicas", "-1", "Whole numbers, 1 to 1000", "4"),
+        ("max_connections", "17", "It takes 18 or more.", "18"),
     ],
 )
 def test_a_bad_answer_is_explained_and_can_be_corrected(
@@ -135,7 +147,7 @@ def test_a_bad_answer_is_explained_and_can_be_corrected(
     after = next(i for i, (text, _) in enumerate(lines) if text == shown(question)) + 1
     lines.insert(after, (message, f"{CLEAR}{good}{ENTER}"))
 
-    interview(questionnaire, tmp_path / "order-desk", lines)
+    interview(questionnaire, tmp_path / "order-desk", lines, ask=EACH)
 
     assert str(recorded(tmp_path / "order-desk")[question]) == good
 
@@ -155,7 +167,7 @@ def test_mysql_accepts_more_connections_by_default(questionnaire: Path, tmp_path
 def test_an_interview_offers_connections_that_fit(questionnaire: Path, tmp_path: Path) -> None:
     most = {"workers": f"{CLEAR}100{ENTER}", "replicas": f"{CLEAR}1000{ENTER}"}
 
-    interview(questionnaire, tmp_path / "desk", script(**most))
+    interview(questionnaire, tmp_path / "desk", script(**most), ask=EACH)
 
     assert recorded(tmp_path / "desk")["max_connections"] == 200_010
 
@@ -163,17 +175,17 @@ def test_an_interview_offers_connections_that_fit(questionnaire: Path, tmp_path:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"project_name": ""}, "The project needs a name"),
+        ({"project_name": ""}, "for example Order Desk"),
         ({"project_name": "two\nlines"}, "U\\+000A"),
-        ({"package_name": "fastapi"}, "for example fastapi_service"),
-        ({"package_name": "../up"}, "cannot be imported"),
+        ({"package_name": "fastapi"}, "Try fastapi_service: .fastapi. is a package"),
+        ({"package_name": "../up"}, "lower-case letters"),
         ({"description": "two\nlines"}, "U\\+000A"),
         ({"database_driver": "oracle"}, "'oracle' is not in .*asyncpg"),
         ({"http_client": "requests"}, "'requests' is not in .*httpx2"),
-        ({"concurrent_requests": 0}, "whole number from 1"),
-        ({"queries_per_request": -1}, "whole number from 1"),
-        ({"workers": 101}, "whole number from 1 to 100"),
-        ({"replicas": 0}, "whole number from 1"),
+        ({"concurrent_requests": 0}, "Whole numbers, 1"),
+        ({"queries_per_request": -1}, "Whole numbers, 1"),
+        ({"workers": 101}, "Whole numbers, 1 to 100"),
+        ({"replicas": 0}, "Whole numbers, 1"),
         ({"max_connections": 17}, "2 x 4 \\+ 10 = 18, more than 17"),
         ({"workers": 64}, "2 x 128 \\+ 10 = 266, more than 100"),
     ],
@@ -202,7 +214,7 @@ def test_the_command_line_says_why_and_leaves_nothing(questionnaire: Path, tmp_p
     said = refusal("copy", "--trust", "--defaults", *data, questionnaire, tmp_path / "desk")
 
     assert "'class' is a keyword of Python" in said
-    assert "for example class_service" in said
+    assert "Try class_service: " in said
     assert not (tmp_path / "desk").exists()
 
 
