@@ -22,6 +22,9 @@ VIOLATIONS: list[dict[str, str]] = yaml.safe_load((PATTERNS / "violations.yml").
 MUTATIONS: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "mutations.yml").read_text("utf-8"))
 PROMISES: list[dict[str, Any]] = yaml.safe_load((PATTERNS / "promises.yml").read_text("utf-8"))
 LOOKALIKES: list[dict[str, str]] = yaml.safe_load((PATTERNS / "lookalikes.yml").read_text("utf-8"))
+DOCUMENTATION: list[dict[str, str]] = yaml.safe_load(
+    (PATTERNS / "documentation.yml").read_text("utf-8")
+)
 
 
 ServiceWith = Callable[..., Service]
@@ -87,8 +90,10 @@ def test_every_violation_is_told_by_its_rule(
 def test_no_lookalike_is_complained_about(
     service: Service, environment: Environment, tmp_path: Path
 ) -> None:
+    """Neither of what looks like a violation, nor of what the libraries' documentation shows."""
     assert len(LOOKALIKES) >= 20
-    innocent = with_cases(service, tmp_path / "service", LOOKALIKES)
+    assert len(DOCUMENTATION) >= 100
+    innocent = with_cases(service, tmp_path / "service", [*LOOKALIKES, *DOCUMENTATION])
 
     assert findings(innocent, environment) == []
 

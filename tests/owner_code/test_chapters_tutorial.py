@@ -682,7 +682,7 @@ async def test_dependencies_with_yield(client: httpx2.AsyncClient) -> None:
     assert CLOSED == ["error seen", "fails"]
 
 
-PASSWORD = "secret"  # noqa: S105 - of a test
+PASSWORD = "secret"
 scheme = OAuth2PasswordBearer(tokenUrl="t/token")
 
 

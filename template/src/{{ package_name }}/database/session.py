@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session  # noqa: TID251 - the base of what a ReadSession is made of
+from sqlalchemy.orm import Session
 
 
 class Reader(Session):
