@@ -27,7 +27,7 @@ def outdated(tmp_path_factory: pytest.TempPathFactory) -> Service:
     answers = {"database_driver": "aiosqlite", "http_client": "none", "orjson": False}
     service = copy_service(
         history(folder / "template"),
-        folder / "repository" / "desk",
+        folder / "desk",
         vcs_ref=f"v{PREVIOUS}",
         answers_file=ANSWERS_FILE,
         **answers,
@@ -56,7 +56,7 @@ def run_task(service: Service, name: str, *options: str, **variables: str) -> st
     _python, *command = shlex.split(service.pyproject["tool"]["poe"]["tasks"][name]["cmd"])
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     called = (sys.executable, *command, *options)
-    return run(*called, cwd=service.folder, PATH=path, **variables)
+    return run(*called, cwd=service.folder, PATH=path, PYTHONDONTWRITEBYTECODE="1", **variables)
 
 
 def test_its_group_allows_what_the_template_is_tested_with(outdated: Service) -> None:
@@ -73,10 +73,10 @@ def test_its_group_allows_what_the_template_is_tested_with(outdated: Service) ->
 def test_a_service_updates_itself(outdated: Service, hostile: dict[str, str]) -> None:
     """The lock file is uv's alone: nothing but uv changes it, and it is never in conflict.
 
-    The service is a folder of a repository, with a name of its own for the file of its answers.
+    The file of its answers has a name of its own.
     """
     run(*UV, "lock", "--quiet", cwd=outdated.folder)
-    commit_all(outdated.folder.parent)
+    commit_all(outdated.folder)
 
     assert f"latest version is {NEWEST}" in run_task(outdated, "check-update", **hostile)
     run_task(outdated, "update", "--data", "workers=4", **hostile)
@@ -92,7 +92,7 @@ def test_a_service_updates_itself(outdated: Service, hostile: dict[str, str]) ->
     installed = {path.name for path in outdated.folder.glob(".venv/lib/*/site-packages/*")}
     assert "copier" in installed
     assert not installed & {"fastapi", "sqlalchemy"}
-    commit_all(outdated.folder.parent)
+    commit_all(outdated.folder)
     assert "Project is up-to-date!" in run_task(outdated, "check-update")
 
 
