@@ -1,6 +1,7 @@
 import io
 import json
 import logging.config
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -106,6 +107,29 @@ def test_a_process_that_is_killed_loses_no_line() -> None:
     )
 
     assert json.loads(killed.stdout)["event"] == "last words"
+
+
+def test_lines_that_cannot_be_written_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BlockingIOError
+
+    configure_logging("INFO")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        structlog.get_logger().info("lost")
+    structlog.get_logger().info("written")
+
+    told, line = map(json.loads, capfd.readouterr().out.splitlines())
+    assert (told["count"], line["event"]) == (1, "written")
+
+
+def test_an_output_that_was_closed_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    configure_logging("INFO")
+
+    structlog.get_logger().info("lost")
 
 
 def test_a_server_with_handlers_of_its_own_logs_the_same_way(

@@ -1,9 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import count
 
 import pytest
-from fastapi import APIRouter, BackgroundTasks, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Request, WebSocket
 from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse
 from fastapi.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
@@ -51,6 +53,22 @@ async def test_a_timeout_of_something_else_is_told_and_logged(
 
     assert_problem(response, 504, "deadline-exceeded")
     assert "in time_out" in capfd.readouterr().out
+
+
+async def test_a_stream_of_events_ends_when_the_process_drains(make_client: MakeClient) -> None:
+    router = APIRouter()
+
+    @router.get("/events", response_class=EventSourceResponse)
+    async def events(request: Request) -> AsyncIterator[int]:
+        for number in count():
+            yield number
+            request.state.drain.draining = True
+            await asyncio.sleep(0)
+
+    async with make_client(router) as client:
+        response = await client.get("/events")
+
+    assert response.text.startswith("data: 0\n\n")
 
 
 async def test_a_stream_and_a_background_task_take_their_time(make_client: MakeClient) -> None:

@@ -7,6 +7,7 @@ import sys
 import traceback
 # {% if orjson %}
 from datetime import UTC, datetime
+from typing import BinaryIO, cast
 # {% endif %}
 
 import structlog
@@ -16,6 +17,31 @@ from ..settings import LogLevel
 from ..web.serialization import dumps
 
 _VALUES = re.compile(r"(DETAIL: |query argument \$\d+: |Duplicate entry ).*")
+
+
+class StandardOutput:
+    """Writes each line at once, so that a process that is killed loses none.
+
+    A line that cannot be written, as to a pipe that is full, is dropped: no request waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._dropped = 0
+        if sys.platform != "win32":
+            os.set_blocking(1, False)
+
+    def write(self, line: bytes) -> None:
+        """Write a line, and before it how many could not be written."""
+        if self._dropped:
+            line = dumps({"event": "log lines dropped", "count": self._dropped}) + b"\n" + line
+        try:
+            os.write(1, line)
+            self._dropped = 0
+        except OSError:
+            self._dropped += 1
+
+    def flush(self) -> None:
+        """Do nothing: each line is written already."""
 
 
 class StructlogHandler(logging.Handler):
@@ -41,7 +67,9 @@ def configure_logging(level: LogLevel) -> None:
         structlog.processors.TimeStamper(fmt="iso"),
         # {% endif %}
     ]
-    if sys.stdout.isatty():
+    if sys.stdout is None:  # it was closed before the start, and its number may be another file's
+        structlog.configure(processors, filtering, logger_factory=structlog.ReturnLoggerFactory())
+    elif sys.stdout.isatty():
         # {% if orjson %}
         processors += [structlog.processors.TimeStamper(fmt="iso"), structlog.dev.ConsoleRenderer()]
         # {% else %}
@@ -50,8 +78,7 @@ def configure_logging(level: LogLevel) -> None:
         structlog.configure(processors, filtering, logger_factory=structlog.PrintLoggerFactory())
     else:
         processors += [structlog.processors.ExceptionRenderer(format_exception), render_json]
-        # It writes each line at once: a process that is killed loses none.
-        factory = structlog.BytesLoggerFactory(os.fdopen(1, "wb", closefd=False))
+        factory = structlog.BytesLoggerFactory(cast(BinaryIO, StandardOutput()))
         structlog.configure(processors, filtering, logger_factory=factory)
     root = logging.getLogger()
     root.handlers = [StructlogHandler()]

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from fastapi import Depends, Request
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .problems import DeadlineExceeded, ProblemResponse
@@ -15,8 +16,9 @@ CLEAN_UP_SECONDS = 1.0
 class DeadlineMiddleware:
     """Cancels what a request waits for after ``seconds``, and answers 504.
 
-    A response that has begun is not cut: a download or a stream of events takes its time, and so
-    does a background task. WebSockets have no deadline.
+    A response that has begun is not cut: a download takes its time, and so does a background task.
+    A stream of events ends when the process drains: its client comes back to another process.
+    WebSockets have no deadline; the server closes them.
     """
 
     def __init__(self, app: ASGIApp, *, seconds: float) -> None:
@@ -29,14 +31,21 @@ class DeadlineMiddleware:
             return
 
         timeout = asyncio.timeout(self._seconds)
-        scope.setdefault("state", {}).setdefault("deadlines", []).append(timeout)
+        state = scope.setdefault("state", {})
+        state.setdefault("deadlines", []).append(timeout)
+        is_endless = False
 
         async def send_in_time(message: Message) -> None:
+            nonlocal is_endless
             if timeout.expired():
                 return
             if message["type"] == "http.response.start":
                 timeout.reschedule(None)
+                content_type = Headers(raw=message["headers"]).get("content-type", "")
+                is_endless = content_type.startswith("text/event-stream")
             await send(message)
+            if is_endless and "drain" in state and state["drain"].draining:
+                timeout.reschedule(0)
 
         try:
             async with timeout:
@@ -44,6 +53,9 @@ class DeadlineMiddleware:
         except TimeoutError:
             if not timeout.expired():
                 raise
+            if is_endless:
+                await send({"type": "http.response.body"})
+                return
             # What is left of the body may never come.
             problem = DeadlineExceeded(headers={"Connection": "close"})
             await ProblemResponse(problem, scope)(scope, receive, send)
