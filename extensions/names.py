@@ -202,7 +202,7 @@ def description_problem(text: str, *, whole: bool = True) -> str:
 
 def package_name_problem(text: str, *, whole: bool = True) -> str:
     """Say what can name the package instead of `text`, and why, or nothing."""
-    reasons = ()
+    reasons: tuple[str, ...] = ()
     if not re.fullmatch(r"[a-z][a-z0-9_]*", text, re.ASCII):
         form = "lower-case letters, digits and underscores, a letter first."
         reasons = (f"a package name has {form}", "a-z, 0-9, _ only")

@@ -156,7 +156,7 @@ def test_the_example_can_be_declined_and_asked_for_later(
 ) -> None:
     service, anew = tmp_path / "old", tmp_path / "new"
     for folder, example in ((service, old), (anew, not old)):
-        answers = {"project_name": "Order Desk", "example": example}
+        answers: dict[str, Any] = {"project_name": "Order Desk", "example": example}
         copy_service(releases, folder, vcs_ref=f"v{NEWEST}", **answers)
         for file in ("src/order_desk/web/problems.py", ".gitignore", *({USERS} if example else ())):
             with (folder / file).open("a") as edited:

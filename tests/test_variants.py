@@ -10,6 +10,7 @@ import pytest
 
 from extensions.names import package_name_problem
 from tests.conftest import Render
+from tests.helpers.catalogue import Catalogue, rule_of
 from tests.helpers.imports import declared, declared_for_tests, imported, normal, undeclared
 from tests.helpers.leftovers import JINJA, leftovers
 from tests.helpers.service import (
@@ -117,6 +118,53 @@ def test_no_service_can_be_named_like_something_installed(environment: Environme
     assert not {name for name in names if package_name_problem(name) == ""}
 
 
+def test_each_rule_and_ban_is_in_the_entry_that_it_leads_to(service: Service) -> None:
+    catalogue = Catalogue(service)
+
+    for rule, link in catalogue.rules.items():
+        assert f"`{rule}`" in catalogue.entries[link]
+    for name, link in catalogue.bans.items():
+        assert "`TID251`" in catalogue.entries[link], name
+
+
+def test_each_rule_has_examples_of_both_kinds(service: Service) -> None:
+    catalogue = Catalogue(service)
+    examples = catalogue.documents("examples")
+
+    assert sorted(map(rule_of, examples)) == sorted(map(rule_of, catalogue.documents("checks")))
+    for example in examples:
+        assert "\nvalid:\n  - " in example
+        assert "\ninvalid:\n  - " in example
+
+
+def test_each_entry_is_held_by_what_exists(service: Service) -> None:
+    catalogue = Catalogue(service)
+
+    assert catalogue.entries
+    for entry, text in catalogue.entries.items():
+        held = catalogue.held_by(entry)
+        for file, test in re.findall(r"`(tests/.+\.py)::(\w+)`", held):
+            assert test in catalogue.tests[file]
+        assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", held)) <= catalogue.rules.keys()
+        assert "```python\n# wrong" in text
+        assert "\n# right" in text
+
+
+def test_each_link_to_an_entry_leads_somewhere(service: Service) -> None:
+    entries = Catalogue(service).entries
+    for file in service.files:
+        if file.endswith(".py"):
+            links = re.findall(r"docs/patterns\.md#([a-z-]+)", service.text(file))
+            assert set(links) <= entries.keys(), file
+
+
+def test_each_promise_has_its_test(service: Service) -> None:
+    named = set(re.findall(r"`(test_\w+)`", service.text("docs/promises.md")))
+
+    assert named
+    assert named <= set().union(*Catalogue(service).tests.values())
+
+
 def test_operations_has_every_setting_with_its_default(service: Service) -> None:
     text = service.text("docs/operations.md")
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| ([^|]*?) ?\|", text, re.MULTILINE))
@@ -128,9 +176,9 @@ def test_operations_has_every_setting_with_its_default(service: Service) -> None
 def settings_of(service: Service) -> Iterator[tuple[str, str]]:
     """Yield the name of each setting, and its default as a person writes it."""
     module = ast.parse(service.text(f"src/{service.answers['package_name']}/settings.py"))
-    (settings,) = [node for node in module.body if getattr(node, "name", "") == "Settings"]
-    assert isinstance(settings, ast.ClassDef)
-    for field in settings.body:
+    settings = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    assert settings[-1].name == "Settings"
+    for field in (field for node in settings for field in node.body):
         if not isinstance(field, ast.AnnAssign):
             continue
         assert isinstance(field.target, ast.Name)

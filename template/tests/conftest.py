@@ -1,6 +1,7 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
 import asyncio
+import os
 # {% if http_client == "httpx2" %}
 import ssl
 # {% endif %}
@@ -31,8 +32,11 @@ from {{ package_name }}.settings import Settings
 from tests import sample
 from tests.databases import provide_database
 from tests.guards import watching
+from tests.owner import SETTINGS
 
 ROOT = Path(__file__).parent.parent
+
+os.environ.update(SETTINGS)
 
 MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 

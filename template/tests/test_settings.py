@@ -4,6 +4,8 @@ import pytest
 
 from {{ package_name }}.settings import Settings, load_settings
 
+from tests.owner import SETTINGS
+
 # {% if postgresql %}
 URL = "postgresql://user:hunter2@db.example/app"
 # {% elif database_driver == "asyncmy" %}
@@ -16,8 +18,8 @@ URL = "sqlite:///data/hunter2.db"
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
+    for name in {name.upper() for name in Settings.model_fields} - SETTINGS.keys():
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

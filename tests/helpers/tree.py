@@ -12,6 +12,7 @@ COMMON = """
     AGENTS.md
     README.md
     docs/architecture.md
+    docs/guides.md
     docs/operations.md
     docs/patterns.md
     docs/promises.md
@@ -91,6 +92,7 @@ COMMON = """
     tests/faults/test_overload.py
     tests/faults/test_retries.py
     tests/guards.py
+    tests/owner.py
     tests/process/__init__.py
     tests/process/serve.py
     tests/process/service.py
@@ -104,11 +106,9 @@ COMMON = """
     tests/server/test_protocol.py
     tests/server/test_watchdog.py
     tests/support.py
-    tests/test_catalogue.py
     tests/test_lifespan.py
     tests/test_main.py
     tests/test_patterns.py
-    tests/test_promises.py
     tests/test_settings.py
     tests/web/__init__.py
     tests/web/test_deadline.py

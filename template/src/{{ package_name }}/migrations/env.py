@@ -27,7 +27,11 @@ from {{ package_name }}.database.preflight import why_not_connected
 # {% if not postgresql %}
 from {{ package_name }}.database.types import UtcDateTime
 # {% endif %}
-from {{ package_name }}.settings import DRIVER_NAME, DatabaseSettings, read_settings
+from {{ package_name }}.settings import (
+    DRIVER_NAME,
+    DatabaseSettings,
+    read_settings,
+)
 # {% if not postgresql %}
 
 
