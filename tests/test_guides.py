@@ -1,0 +1,97 @@
+"""The guides of a service do what they say: their code is put where they tell, and works."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Render
+from tests.helpers.service import Service, cache_folder, database_url
+
+pytestmark = pytest.mark.slow
+
+PACKAGE = "src/order_desk"
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+PLACES = (
+    (f"{PACKAGE}/settings.py", '    log_level: LogLevel = "INFO"\n'),
+    (f"{PACKAGE}/partner/client.py", None),
+    (f"{PACKAGE}/lifespan.py", "from .health.readiness import Readiness\n"),
+    (f"{PACKAGE}/lifespan.py", "    database: Database\n"),
+    (f"{PACKAGE}/lifespan.py", "Database.open(settings))\n"),
+    (f"{PACKAGE}/lifespan.py", "            database=database,\n"),
+    (f"{PACKAGE}/web/tenant.py", None),
+    (f"{PACKAGE}/main.py", "        Middleware(middleware.RequestLogMiddleware),\n"),
+    (f"{PACKAGE}/products/repository.py", None),
+    (f"{PACKAGE}/clock/endpoints.py", None),
+    (f"{PACKAGE}/main.py", "    app.include_router(orders.router, max_body_size=MAX_BODY_BYTES)\n"),
+)
+"""Where each block of code belongs: a file of its own, or behind a line."""
+
+IMPORTS = {
+    "from .lifespan import State, open_state\n": "from .clock import endpoints as clock\n",
+    "from .web.deadline import DeadlineMiddleware\n": "from .web.tenant import TenantMiddleware\n",
+}
+"""The lines that the guides name in their sentences, before and behind those of main.py."""
+
+MODEL = '''\
+"""The table of products."""
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from ..database.base import Entity
+
+
+class Product(Entity):
+    __tablename__ = "products"
+
+    name: Mapped[str] = mapped_column(String(200))
+    price: Mapped[int]
+'''
+
+
+@pytest.fixture
+def guided(render: Render) -> Service:
+    """A service in which all guides were followed."""
+    answers = {"project_name": "Order Desk"}
+    folder = render(answers)
+    blocks = BLOCK.findall((folder / "docs/guides.md").read_text("utf-8"))
+    for block, (path, behind) in zip(blocks, PLACES, strict=True):
+        file = folder / path
+        if behind is None:
+            file.parent.mkdir(exist_ok=True)
+            (file.parent / "__init__.py").touch()
+            file.write_text(block, "utf-8")
+        else:
+            insert(file, behind, block)
+    for line, named in IMPORTS.items():
+        assert f"`{named.strip()}`" in (folder / "docs/guides.md").read_text("utf-8")
+        insert(folder / PACKAGE / "main.py", line, named)
+    (folder / PACKAGE / "products/models.py").write_text(MODEL, "utf-8")
+    return Service.rendered(folder, {"package_name": "order_desk", **answers})
+
+
+def insert(file: Path, behind: str, text: str) -> None:
+    """Put some lines behind a line, of which there is one."""
+    content = file.read_text("utf-8")
+    assert content.count(behind) == 1, behind
+    file.write_text(content.replace(behind, behind + text), "utf-8")
+
+
+def test_what_the_guides_add_is_clean_and_leaves_the_suite_green(
+    guided: Service, worker_id: str
+) -> None:
+    environment = guided.environment()
+    guided.run_module(environment, "ruff", "check", "--no-cache", "--fix", "--select=I", "src")
+    guided.run_module(environment, "ruff", "check", "--no-cache", "src")
+    guided.run_module(environment, "ruff", "format", "--check", "--no-cache", "src")
+    guided.run_module(environment, "mypy", "--cache-dir", str(cache_folder() / f"mypy-{worker_id}"))
+    url = database_url("asyncpg")
+    tests = ("tests/test_main.py", "tests/test_settings.py", "tests/test_lifespan.py", "tests/web")
+
+    guided.run_module(
+        environment,
+        *("pytest", "-q", "-p", "no:cacheprovider", *tests),
+        **({} if url is None else {"TEST_DATABASE_URL": url}),
+    )
