@@ -59,6 +59,12 @@ NEWS = {
         "have what a new service has, sessions alone, commit this update and then run "
         "`uv run poe update --data fast_paths=false`."
     ),
+    "2.1.0": (
+        "The question deploy is new, and answered by none for a service that is older. To have a "
+        "Dockerfile, compose.yaml, Dependabot and a weekly look for a newer template, commit this "
+        "update and then run `uv run poe update --data deploy=container`; with `deploy=kubernetes` "
+        "you get manifests for Kustomize, too."
+    ),
 }
 """What the owner of an older service has to know of a version at once."""
 

@@ -11,9 +11,10 @@ connections: a request holds a connection for a query or a transaction at a time
 to its last line, so that fewer connections than concurrent requests keep all of them busy; the half
 on top is headroom for bursts. The fleet must fit the server:
 
-    2 * (pool_size + max_overflow) * workers * replicas <= max_connections - 10
+    (2 * (pool_size + max_overflow) + 2) * workers * replicas <= max_connections - 10
 
-The pool is made smaller until it does. The 10 stay free for migrations, a person with psql,
+where the 2 are the connections of the readiness checks, in a service that has them. The pool is
+made smaller until the fleet fits. The 10 stay free for migrations, a person with psql,
 monitoring and what the server keeps for itself (PostgreSQL: superuser_reserved_connections, 3):
 https://www.postgresql.org/docs/current/runtime-config-connection.html
 
@@ -38,6 +39,8 @@ HEADROOM = 1.5
 MAX_OVERFLOW = 0
 POOLS = 2
 """Pools of a process: one to read, one to write."""
+READINESS_CONNECTIONS = 2
+"""Connections of a process for its readiness checks, which wait for no request."""
 RESERVED_CONNECTIONS = 10
 """Connections of the server that the service leaves to others."""
 
@@ -49,17 +52,19 @@ def wanted_pool_size(*, concurrent_requests: int, queries_per_request: int) -> i
     return max(1, ceil(concurrent_requests / queries_per_request * HEADROOM))
 
 
-def pool_size(
+def pool_size(  # noqa: PLR0913 - the answers that it follows from
     *,
     concurrent_requests: int,
     queries_per_request: int,
     workers: int,
     replicas: int,
     max_connections: int | None,
+    health_checks: bool = False,
 ) -> int:
     """Return the connections of each pool of a process; 0 when the fleet does not fit the server.
 
-    `max_connections` is None for a database without a limit.
+    `max_connections` is None for a database without a limit. A fleet that fits without its
+    readiness checks has one connection in each pool.
     """
     wanted = wanted_pool_size(
         concurrent_requests=concurrent_requests, queries_per_request=queries_per_request
@@ -67,7 +72,9 @@ def pool_size(
     if max_connections is None:
         return wanted
     per_process = (max_connections - RESERVED_CONNECTIONS) // (workers * replicas)
-    return max(0, min(wanted, per_process // POOLS - MAX_OVERFLOW))
+    smallest = int(per_process >= POOLS * (1 + MAX_OVERFLOW))
+    checks = READINESS_CONNECTIONS if health_checks else 0
+    return max(smallest, min(wanted, (per_process - checks) // POOLS - MAX_OVERFLOW))
 
 
 def needed_connections(workers: int, replicas: int) -> int:
@@ -126,5 +133,6 @@ class PoolsExtension(ContextHook):
             return
         if context.get("database_driver") == "aiosqlite":
             counts["max_connections"] = None
-        context["pool_size"] = pool_size(**counts)  # type: ignore[arg-type]
+        health_checks = bool(context.get("health_checks"))
+        context["pool_size"] = pool_size(**counts, health_checks=health_checks)  # type: ignore[arg-type]
         context["max_overflow"] = MAX_OVERFLOW

@@ -8,7 +8,7 @@ from jinja2 import Environment
 
 from extensions import pools
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "concurrent_requests": 20,
     "queries_per_request": 3,
     "workers": 2,
@@ -29,6 +29,8 @@ def rendered(source: str, **context: Any) -> str:
         ({"concurrent_requests": 21}, 11),  # 10.5, rounded up
         ({"concurrent_requests": 1, "queries_per_request": 1000}, 1),
         ({"concurrent_requests": 1000}, 11),  # (100 - 10) // 4 processes // 2 pools
+        ({"concurrent_requests": 1000, "health_checks": True}, 10),  # (22 - 2) // 2 pools
+        ({"workers": 45, "replicas": 1, "health_checks": True}, 1),
         ({"workers": 4}, 5),
         ({"workers": 45, "replicas": 1}, 1),  # exactly two connections for a process
         ({"workers": 46, "replicas": 1}, 0),  # does not fit
@@ -36,16 +38,16 @@ def rendered(source: str, **context: Any) -> str:
         ({"concurrent_requests": 1000, "max_connections": None}, 500),
     ],
 )
-def test_the_pool_is_as_large_as_wanted_or_as_fits(changed: dict[str, int], size: int) -> None:
+def test_the_pool_is_as_large_as_wanted_or_as_fits(changed: dict[str, Any], size: int) -> None:
     assert pools.pool_size(**{**DEFAULTS, **changed}) == size
 
 
 @pytest.mark.parametrize(
-    ("requests", "queries", "workers", "replicas", "limit"),
-    list(product([1, 20, 500], [1, 3], [1, 2, 9], [1, 4], [12, 30, 100, 151, 1000])),
+    ("requests", "queries", "workers", "replicas", "limit", "checks"),
+    list(product([1, 20, 500], [1, 3], [1, 2, 9], [1, 4], [12, 30, 100, 151, 1000], [0, 2])),
 )
 def test_the_fleet_never_takes_more_than_the_server_has(
-    requests: int, queries: int, workers: int, replicas: int, limit: int
+    requests: int, queries: int, workers: int, replicas: int, limit: int, checks: int
 ) -> None:
     size = pools.pool_size(
         concurrent_requests=requests,
@@ -53,9 +55,12 @@ def test_the_fleet_never_takes_more_than_the_server_has(
         workers=workers,
         replicas=replicas,
         max_connections=limit,
+        health_checks=checks > 0,
     )
 
-    assert 2 * (size + pools.MAX_OVERFLOW) * workers * replicas <= max(0, limit - 10)
+    if size > 1 or not checks:  # one is what is left, however few there are
+        of_process = 2 * (size + pools.MAX_OVERFLOW) + (checks if size else 0)
+        assert of_process * workers * replicas <= max(0, limit - 10)
     fits = pools.fleet_problem(limit, workers=workers, replicas=replicas) == ""
     assert fits == (size >= 1)
 

@@ -12,7 +12,7 @@ from copier import run_copy, run_update
 
 from tests.helpers.git import commit_all, git
 from tests.helpers.interview import CLEAR, DOWN, ENTER, interview
-from tests.helpers.template import QUESTIONS, checked
+from tests.helpers.template import QUESTIONS, checked, choices_of
 
 DEFAULTS = {
     "project_name": "order-desk",
@@ -24,6 +24,7 @@ DEFAULTS = {
     "health_checks": True,
     "example": True,
     "fast_paths": False,
+    "deploy": "container",
     "concurrent_requests": 20,
     "queries_per_request": 2,
     "workers": 2,
@@ -95,8 +96,8 @@ def test_without_an_interview_the_defaults_are_the_same(
     ("question", "downs", "answer"),
     [
         (question, downs, answer)
-        for question in ("database_driver", "http_client")
-        for downs, answer in enumerate(QUESTIONS[question]["choices"].values())
+        for question in ("database_driver", "http_client", "deploy")
+        for downs, answer in enumerate(choices_of(question))
     ],
 )
 def test_every_choice_can_be_reached_by_arrows(
@@ -164,6 +165,12 @@ def test_mysql_accepts_more_connections_by_default(questionnaire: Path, tmp_path
     assert answers["max_connections"] == 151
 
 
+def test_kubernetes_has_more_replicas_of_one_process(questionnaire: Path, tmp_path: Path) -> None:
+    answers = copy(questionnaire, tmp_path / "desk", deploy="kubernetes")
+
+    assert (answers["workers"], answers["replicas"]) == (1, 6)
+
+
 def test_an_interview_offers_connections_that_fit(questionnaire: Path, tmp_path: Path) -> None:
     most = {"workers": f"{CLEAR}100{ENTER}", "replicas": f"{CLEAR}1000{ENTER}"}
 
@@ -188,6 +195,9 @@ def test_an_interview_offers_connections_that_fit(questionnaire: Path, tmp_path:
         ({"replicas": 0}, "Whole numbers, 1"),
         ({"max_connections": 17}, "2 x 4 \\+ 10 = 18, more than 17"),
         ({"workers": 64}, "2 x 128 \\+ 10 = 266, more than 100"),
+        ({"deploy": "swarm"}, "'swarm' is not in .*container"),
+        ({"deploy": "kubernetes", "database_driver": "aiosqlite"}, "a file on one machine"),
+        ({"deploy": "kubernetes", "replicas": 3}, "Type 4 or more. On Kubernetes"),
     ],
     ids=str,
 )

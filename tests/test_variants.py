@@ -21,8 +21,8 @@ from tests.helpers.service import (
     reasons_to_skip,
     run,
 )
-from tests.helpers.template import QUESTIONS
 from tests.helpers.tree import expected_files
+from tests.helpers.validators import complaints
 from tests.helpers.variants import Variant
 
 # Declared without an import: the server loads the first two, SQLAlchemy the driver by its URL.
@@ -197,10 +197,16 @@ def test_operations_has_the_connections_of_the_fleet(service: Service) -> None:
     settings = dict(settings_of(service))
     pool = int(settings["database_pool_size"]) + int(settings["database_max_overflow"])
     probes = 2 if service.answers["health_checks"] else 0
-    replicas = QUESTIONS["replicas"]["default"]
+    replicas = 6 if service.answers["deploy"] == "kubernetes" else 2
 
     needed = replicas * int(settings["workers"]) * (2 * pool + probes)
     assert f" = {needed} of {replicas} machines" in service.text("docs/operations.md")
+
+
+def test_what_other_programs_read_is_valid(service: Service) -> None:
+    found = list(complaints(service))
+
+    assert not found, "\n".join(found)
 
 
 def test_suite(service: Service, environment: Environment, tmp_path: Path) -> None:

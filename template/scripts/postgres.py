@@ -1,4 +1,4 @@
-"""PostgreSQL for development and tests, from a wheel: nothing to install, no Docker."""
+"""PostgreSQL for development and tests, from a wheel: there is nothing to install."""
 
 import os
 import shlex

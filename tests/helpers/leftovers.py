@@ -18,10 +18,13 @@ DRIVERS = {
 
 OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "orjson": (r"orjson", ""),
-    # `--health-cmd` and healthcheck.sh are Docker's, of a database that CI starts, and
-    # `worker_healthcheck` is the server's, of its own processes.
+    # `--health-cmd` and healthcheck are Docker's, livenessProbe and readinessProbe those of
+    # Kubernetes, and `worker_healthcheck` is the server's, of its own processes.
     "health_checks": (
-        r"(?<!--)\bhealth(?!check\.sh)|(?<!worker)_health|readiness|liveness|\bprobe",
+        (
+            r"(?<!--)\bhealth(?!check(\.sh|:| --))|(?<!worker)_health(?!y)"
+            r"|(readi|live)ness(?!Probe:)|\bprobe"
+        ),
         "",
     ),
     # Samples in docs/ and rules/ go on speaking of users and orders.
@@ -33,6 +36,16 @@ OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
 }
 """What a yes or no leaves out: a pattern of words, and where they must not be."""
 
+BELONGING = (
+    ("database_driver", {"asyncpg", "psycopg"}, r"postgres|pgserver|\bpg_", ""),
+    ("http_client", {"aiohttp"}, r"aiohttp", ""),
+    ("http_client", {"httpx2"}, r"httpx", "src/"),  # every service is tested with httpx2
+    ("http_client", {"httpx2", "aiohttp"}, r"upstream|outbound", ""),
+    ("deploy", {"container", "kubernetes"}, r"docker|\bcompose\b", ""),
+    ("deploy", {"kubernetes"}, r"kubectl|kustomize|\bpods?\b|\bdeploy/", ""),
+)
+"""A question, the answers one of which it takes, a pattern of words, and where they must not be."""
+
 # The answers file names the options by right.
 EXEMPT = frozenset({".copier-answers.yml"})
 
@@ -42,14 +55,9 @@ def forbidden(answers: Mapping[str, Any]) -> Iterator[tuple[str, str | tuple[str
     for driver, words in DRIVERS.items():
         if driver != answers["database_driver"]:
             yield words, ""
-    if answers["database_driver"] not in {"asyncpg", "psycopg"}:
-        yield r"postgres|pgserver|\bpg_", ""
-    if answers["http_client"] != "aiohttp":
-        yield r"aiohttp", ""
-    if answers["http_client"] != "httpx2":
-        yield r"httpx", "src/"  # every service is tested with httpx2
-    if answers["http_client"] == "none":
-        yield r"upstream|outbound", ""
+    for option, needed, words, prefix in BELONGING:
+        if answers[option] not in needed:
+            yield words, prefix
     for option, found in OPTIONAL.items():
         if not answers[option]:
             yield found

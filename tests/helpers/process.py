@@ -154,12 +154,14 @@ def request(
     return response.status, json.loads(response.read() or "null")
 
 
-def eventually(condition: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+def eventually(
+    condition: Callable[[], bool], seconds: float = START_SECONDS, *, step: float = 0.05
+) -> None:
     """Wait until the condition holds."""
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up
-        time.sleep(0.05)
+        time.sleep(step)
 
 
 def free_port() -> int:

@@ -19,6 +19,12 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def choices_of(question: str) -> list[Any]:
+    """Return the answers that a question lets choose from."""
+    choices = QUESTIONS[question]["choices"].values()
+    return [choice["value"] if isinstance(choice, dict) else choice for choice in choices]
+
+
 def checked(answers: Mapping[str, Any]) -> dict[str, Any]:
     """Return `answers`; each must belong to a question, or Copier would ignore it silently."""
     unknown = answers.keys() - QUESTIONS.keys()

@@ -19,11 +19,13 @@ COMMON = """
     pyproject.toml
     rules/checks/asyncio.yml
     rules/checks/fastapi.yml
+    rules/checks/migrations.yml
     rules/checks/pools.yml
     rules/checks/sqlalchemy.yml
     rules/checks/suppressions.yml
     rules/examples/asyncio.yml
     rules/examples/fastapi.yml
+    rules/examples/migrations.yml
     rules/examples/pools.yml
     rules/examples/sqlalchemy.yml
     rules/examples/suppressions.yml
@@ -168,6 +170,31 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         tests/upstream/test_fetch.py
         tests/upstream/test_paths.py
         tests/upstream/test_reply.py
+        """,
+    ),
+    (
+        {"deploy": ("container", "kubernetes")},
+        """
+        .dockerignore
+        .github/dependabot.yml
+        .github/workflows/template.yml
+        Dockerfile
+        compose.yaml
+        """,
+    ),
+    (
+        {"deploy": ("kubernetes",)},
+        """
+        deploy/base/autoscaler.yaml
+        deploy/base/deployment.yaml
+        deploy/base/disruption-budget.yaml
+        deploy/base/kustomization.yaml
+        deploy/base/migration.yaml
+        deploy/base/network-policy.yaml
+        deploy/base/service-account.yaml
+        deploy/base/service.yaml
+        deploy/overlays/production/kustomization.yaml
+        deploy/overlays/production/namespace.yaml
         """,
     ),
     (

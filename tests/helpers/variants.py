@@ -18,9 +18,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "health_checks": {"health": True, "nohealth": False},
     "example": {"example": True, "noexample": False},
     "fast_paths": {"plain": False, "fast": True},
+    "deploy": {"container": "container", "kubernetes": "kubernetes", "nodeploy": "none"},
 }
-UNNAMED = {"example", "plain"}
+UNNAMED = {"example", "plain", "container"}
 """Labels that a variant's name leaves out."""
+
+REFUSED = ({"aiosqlite", "kubernetes"},)
+"""Labels that the questions do not let stand together."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,12 @@ def every() -> list[Variant]:
     that start together do not wait for the same environment.
     """
     reversed_labels = product(*(list(answers) for answers in reversed(OPTIONS.values())))
-    return [Variant(tuple(reversed(labels))) for labels in reversed_labels]
+    variants = [Variant(tuple(reversed(labels))) for labels in reversed_labels]
+    return [
+        variant
+        for variant in variants
+        if not any(refused <= set(variant.labels) for refused in REFUSED)
+    ]
 
 
 def full() -> list[Variant]:

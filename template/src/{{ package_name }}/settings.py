@@ -1,5 +1,6 @@
-"""Settings from the environment and from ``.env``. Times are in seconds."""
+"""Settings from the environment, ``.env`` and the files of ``SECRETS``. Times are in seconds."""
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 # {% if database_driver == "asyncpg" %}
 from urllib.parse import urlencode
@@ -25,6 +26,8 @@ from sqlalchemy.exc import ArgumentError
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
+SECRETS = Path("/run/secrets")
+"""Where containers find their secrets; ``database_url`` in it is the setting of that name."""
 DRIVER_NAME = "{{ driver.url_scheme }}"
 EXAMPLE_URL = "{{ driver.example_url }}"
 # {% if database_driver == "asyncpg" %}
@@ -97,6 +100,7 @@ class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env",
         env_ignore_empty=True,
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
