@@ -1,33 +1,27 @@
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import Computed, Connection, MetaData, event, func, select, text
+from sqlalchemy import Connection, event, select, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
-from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.util import await_only
 
-from {{ package_name }}.database.base import Entity
 from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
     WriteSessionDep,
 )
-from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.gate import WAITERS_PER_PERMIT
 from {{ package_name }}.database.session import ReadSession, WriteSession
-from {{ package_name }}.database.types import UtcDateTime
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.settings import Settings
 from {{ package_name }}.web.problems import Conflict
 
 from tests.conftest import MakeClient
 from tests.faults.pools import assert_all_returned, in_use
 from tests.sample import Gizmo
-from tests.support import GIZMO, assert_problem, create_gizmo, names_of_gizmos, tables
+from tests.support import GIZMO, assert_problem, create_gizmo, names_of_gizmos
 
 
 async def test_a_write_is_committed_at_the_end(state: State) -> None:
@@ -158,38 +152,27 @@ async def test_what_is_not_loaded_is_an_error(client: httpx2.AsyncClient, state:
             _ = gizmo.cogs
 
 
-class Gadget(Entity):
-    """Columns that the database fills in."""
+async def test_a_read_session_streams(client: httpx2.AsyncClient, state: State) -> None:
+    await create_gizmo(client)
 
-    __tablename__ = "gadgets"
-    metadata = MetaData()
+    async with state["database"].read() as session:
+        await session.scalar(select(1))
+        names = [name async for name in await session.stream_scalars(select(Gizmo.name))]
 
-    size: Mapped[int]
-    level: Mapped[int] = mapped_column(server_default="3")
-    area: Mapped[int] = mapped_column(Computed("size * size", persisted=True))
-    changed_at: Mapped[datetime] = mapped_column(
-        UtcDateTime, server_default=func.now(), onupdate=func.now()
-    )
+    assert names == [GIZMO["name"]]
 
 
-async def test_what_the_database_fills_in_is_there_after_the_flush(settings: Settings) -> None:
-    async with (
-        Database.open(settings) as database,
-        tables(database.write_engine, Gadget.metadata),
-    ):
-        async with database.write() as session:
-            gadget = Gadget(size=2)
-            session.add(gadget)
-            await session.flush()
-            assert (gadget.level, gadget.area, gadget.changed_at.tzinfo) == (3, 4, UTC)
+# {% if database_driver != "aiosqlite" %}
+async def test_a_read_session_may_begin_a_transaction(state: State) -> None:
+    async with state["database"].read() as session, session.begin():
+        connection = await session.connection()
+        async with session.begin_nested():
+            assert await session.connection() is connection
 
-        async with database.write() as session:
-            gadget = (await session.scalars(select(Gadget))).one()
-            gadget.size = 3
-            await session.flush()
-            assert (gadget.area, gadget.changed_at.tzinfo) == (9, UTC)
+        assert await connection.get_isolation_level() == "REPEATABLE READ"
 
 
+# {% endif %}
 async def test_a_defect_in_a_statement_is_a_defect(make_client: MakeClient) -> None:
     router = APIRouter()
 

@@ -58,6 +58,7 @@ from {{ package_name }}.fast.statements import Nested, NewRow, Query, names_of
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
 
+from tests.databases import run_admin_sql
 # {% if database_driver == "asyncpg" %}
 from tests.faults.network import Network
 # {% endif %}
@@ -236,15 +237,15 @@ async def test_after_a_quiet_time_connections_may_be_lost(
     state: State, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watch = state["database"].read_watch
-    connected = AsyncMock(wraps=watch.connected)
-    monkeypatch.setattr(watch, "connected", connected)
+    connect = AsyncMock(wraps=watch._connect)
+    monkeypatch.setattr(watch, "_connect", connect)
     monkeypatch.setattr(pools, "QUIET_SECONDS", -1)
 
     assert await GIZMO_ROWS.all(state["database"]) == []
     with statements(state["database"].read_engine):
         assert await GIZMO_ROWS.all(state["database"]) == []
 
-    assert connected.await_count == 2
+    assert connect.await_count == 2
 
 
 # {% endif %}
@@ -427,6 +428,44 @@ async def test_errors_are_those_of_a_session(values: dict[str, Any], state: Stat
         assert place_of(raised.value) == place_of(expected.value)
     assert (GIZMO["note"] in str(raised.value)) is (GIZMO["note"] in str(expected.value))
     assert len(await GIZMO_ROWS.all(database)) == 1
+
+
+class Mood(Enum):
+    GOOD = auto()
+
+
+class Diary(Entity):
+    __tablename__ = "diaries"
+    metadata = MetaData()
+
+    mood: Mapped[Mood]
+
+
+@dataclass
+class DiaryRow:
+    id: UUID
+    mood: Mood
+
+
+async def test_prepared_statements_outlive_a_migration(settings: Settings) -> None:
+    new, rows = NewRow(DiaryRow, Diary), Query(DiaryRow, select(Diary.id, Diary.mood))
+    async with (
+        Database.open(settings) as database,
+        tables(database.write_engine, Diary.metadata),
+    ):
+        # A driver may prepare only what it has seen a few times.
+        stored = [await new.add(database, {"mood": Mood.GOOD}) for _ in range(10)]
+        for statement in (
+            "ALTER TABLE diaries ALTER mood TYPE text",
+            "DROP TYPE mood",
+            "CREATE TYPE mood AS ENUM ('GOOD')",
+            "ALTER TABLE diaries ALTER mood TYPE mood USING mood::mood",
+        ):
+            await run_admin_sql(settings.database_url, statement)
+
+        stored.append(await new.add(database, {"mood": Mood.GOOD}))
+
+        assert await rows.all(database) == stored
 
 
 async def test_a_value_that_is_left_out_is_named(state: State) -> None:

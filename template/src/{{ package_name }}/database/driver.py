@@ -21,19 +21,15 @@ from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
-# {% elif database_driver == "asyncpg" and fast_paths %}
-from typing import Any
-
-import asyncpg  # type: ignore[import-untyped]  # the driver has no types
-from sqlalchemy import Dialect, ExceptionContext, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry
 # {% elif database_driver == "asyncpg" %}
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # the driver has no types
+# {% if fast_paths %}
+from sqlalchemy import Dialect, ExceptionContext, event
+# {% else %}
 from sqlalchemy import ExceptionContext, event
+# {% endif %}
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -41,11 +37,22 @@ from sqlalchemy.pool import ConnectionPoolEntry
 # {% else %}
 from typing import Any
 
+import psycopg
+from sqlalchemy import ExceptionContext, event
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 # {% endif %}
 
 from ..settings import Settings
 from .faults import Fault
+
+# {% if database_driver == "asyncpg" %}
+LOST_CONNECTION = (OSError, asyncpg.InternalClientError)
+"""What a driver lets pass as it is; asyncpg gets confused when the end comes before an answer."""
+# {% else %}
+LOST_CONNECTION = OSError
+"""What a driver lets pass as it is."""
+# {% endif %}
 # {% if postgresql %}
 
 MAX_CONNECTIONS = (
@@ -198,18 +205,31 @@ def _end_statement(context: ExceptionContext) -> None:
         connection.run_async(lambda raw: raw.execute("SELECT 1"))
 
 
+def is_outdated(error: object) -> bool:
+    """Say whether a prepared statement is refused because the schema has changed since."""
+    lookup_failed = isinstance(error, asyncpg.InternalServerError) and "lookup" in str(error)
+    return lookup_failed or isinstance(error, asyncpg.InvalidCachedStatementError)
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
         return Fault.DISCONNECTED
+    if is_outdated(_driver_error(error)):
+        return Fault.OUTDATED
     state = getattr(error.orig, "sqlstate", None) or ""
     return _FAULTS.get(state) or _FAULT_CLASSES.get(state[:2], Fault.OTHER)
+
+
+def _driver_error(error: DBAPIError) -> object:
+    # SQLAlchemy's driver_exception fails for one of the errors that it makes itself.
+    return getattr(error.orig, "__cause__", None)
 
 
 def place_of(error: DBAPIError) -> dict[str, str]:
     """Return the names of the table, column and constraint that an error is about; no values."""
     names = ("table_name", "column_name", "constraint_name")
-    found = {name: getattr(error.driver_exception, name, None) for name in names}
+    found = {name: getattr(_driver_error(error), name, None) for name in names}
     return {name: value for name, value in found.items() if value}
 # {% if fast_paths %}
 
@@ -254,10 +274,33 @@ def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
+def configure(engine: AsyncEngine, _settings: Settings, *, read_only: bool) -> None:
+    """Forget statements that are older than the schema; in a transaction, its rollback does."""
+    if read_only:
+        event.listen(engine.sync_engine, "handle_error", _forget_statements)
+
+
+def _forget_statements(context: ExceptionContext) -> None:
+    if is_outdated(context.original_exception) and context.connection is not None:
+        connection: Any = context.connection.connection.dbapi_connection
+        if connection.autocommit:
+            connection.run_async(lambda raw: raw.execute("DEALLOCATE ALL"))
+
+
+def is_outdated(error: object) -> bool:
+    """Say whether a prepared statement is refused because the schema has changed since."""
+    if not isinstance(error, psycopg.Error):
+        return False
+    lookup_failed = isinstance(error, psycopg.errors.InternalError_) and "lookup" in str(error)
+    return lookup_failed or error.diag.source_function == "RevalidateCachedQuery"
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
         return Fault.DISCONNECTED
+    if is_outdated(error.orig):
+        return Fault.OUTDATED
     state = getattr(error.orig, "sqlstate", None) or ""
     return _FAULTS.get(state) or _FAULT_CLASSES.get(state[:2], Fault.OTHER)
 

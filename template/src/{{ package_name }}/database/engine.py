@@ -20,11 +20,7 @@ from ..settings import Settings
 # {% if orjson %}
 from ..web.serialization import dumps, loads
 # {% endif %}
-# {% if database_driver != "psycopg" %}
-from .driver import configure, engine_options
-# {% else %}
-from .driver import engine_options
-# {% endif %}
+from .driver import LOST_CONNECTION, configure, engine_options
 from .errors import DatabaseUnavailable, network_problem
 from .gate import Gate
 from .pools import PoolWatch
@@ -59,9 +55,7 @@ def create_engine(
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "handle_error", _translate_network_error)
-    # {% if database_driver != "psycopg" %}
     configure(engine, settings, read_only=read_only)
-    # {% endif %}
     return engine
 
 
@@ -81,10 +75,19 @@ def _connect(
 
 def _translate_network_error(context: ExceptionContext) -> None:
     # A driver lets errors of the network pass as they are. The connection is of no use then.
+    # {% if database_driver == "asyncpg" %}
     error = context.original_exception
-    if isinstance(error, OSError):
+    for cause in (error, error.__cause__):
+        if isinstance(cause, LOST_CONNECTION):
+            context.is_disconnect = True
+            if not context.is_pre_ping:
+                raise network_problem(cause) from error
+    # {% else %}
+    error = context.original_exception
+    if isinstance(error, LOST_CONNECTION):
         context.is_disconnect = True
         raise network_problem(error) from error
+    # {% endif %}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +136,11 @@ class Database:
             TypeError: something was added, changed or deleted.
         """
         async with self.read_gate:
+            # {% if database_driver != "aiosqlite" %}
+            await self.read_watch.awake()
+            # {% endif %}
             session = self.read_sessions()
             try:
-                # {% if database_driver != "aiosqlite" %}
-                if self.read_watch.is_quiet():
-                    await self.read_watch.connected(session.connection)
-                # {% endif %}
                 yield session
                 # Changes would be lost in silence. Without any, there is nothing to wait for.
                 session.sync_session.flush()
@@ -152,12 +154,15 @@ class Database:
 
         It raises what ``read`` raises, but for the TypeError.
         """
+        # {% if database_driver != "aiosqlite" %}
+        async with self.write_gate:
+            await self.write_watch.awake()
+            async with self.write_sessions.begin() as session:
+                yield session
+        # {% else %}
         async with self.write_gate, self.write_sessions.begin() as session:
-            # {% if database_driver != "aiosqlite" %}
-            if self.write_watch.is_quiet():
-                await self.write_watch.connected(session.connection)
-            # {% endif %}
             yield session
+        # {% endif %}
 
     async def transaction(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
         """Run the work in a transaction of its own, and again when another one got in its way.

@@ -58,12 +58,15 @@ _PROBLEMS: dict[Fault, type[Problem]] = {
     Fault.DEADLOCK: TransactionConflict,
     Fault.SERIALIZATION: TransactionConflict,
     Fault.DISCONNECTED: DatabaseUnavailable,
+    # {% if postgresql %}
+    Fault.OUTDATED: TransactionConflict,
+    # {% endif %}
     Fault.EXHAUSTED: DatabaseExhausted,
 }
 
 
-def network_problem(error: OSError) -> Problem:
-    """Return what an error of the network means for a statement."""
+def network_problem(error: Exception) -> Problem:
+    """Return what a lost connection means for a statement."""
     return StatementTimeout() if isinstance(error, TimeoutError) else DatabaseUnavailable()
 
 

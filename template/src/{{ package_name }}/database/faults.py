@@ -21,6 +21,10 @@ class Fault(Enum):
     """Two transactions cannot both have happened; the one that failed can be run again."""
     DISCONNECTED = auto()
     """The connection is lost, or none could be made."""
+    # {% if postgresql %}
+    OUTDATED = auto()
+    """A prepared statement is older than the schema."""
+    # {% endif %}
     EXHAUSTED = auto()
     """The server has no disk, memory or connection left."""
     OTHER = auto()

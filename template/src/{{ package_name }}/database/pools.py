@@ -5,12 +5,11 @@ import asyncio
 # {% endif %}
 import time
 # {% if database_driver != "aiosqlite" %}
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar, cast
-from weakref import WeakSet
-# {% else %}
+# {% endif %}
 from typing import cast
+# {% if database_driver != "aiosqlite" %}
+from weakref import WeakSet
 # {% endif %}
 
 from sqlalchemy import event
@@ -27,8 +26,6 @@ from .errors import DatabaseUnavailable
 
 QUIET_SECONDS = 1.0
 """When nothing was taken from a pool for longer, its connections may be lost without a sign."""
-
-T = TypeVar("T")
 # {% endif %}
 
 
@@ -63,12 +60,8 @@ class PoolWatch:
     def _note_connection(self, _connection: object, entry: ConnectionPoolEntry) -> None:
         self._entries.add(entry)
 
-    def is_quiet(self) -> bool:
-        """Say whether nothing was taken from the pool for a while."""
-        return time.monotonic() - self._last_checkout > QUIET_SECONDS
-
-    async def connected(self, connect: Callable[[], Awaitable[T]]) -> T:
-        """Take a connection by the function, so that a database that hangs is told in time.
+    async def awake(self) -> None:
+        """After a quiet time, see in time that there is a connection that works.
 
         Idle connections may be forgotten by the network. One of them says nothing to a ping nor to
         its close; the others are replaced without being asked.
@@ -76,24 +69,27 @@ class PoolWatch:
         Raises:
             DatabaseUnavailable: none could be made in time.
         """
+        if time.monotonic() - self._last_checkout <= QUIET_SECONDS:
+            return
         left = self._timeout
         try:
             for _ in range(2):
                 if not cast(QueuePool, self._engine.pool).checkedin():
                     break
                 with suppress(TimeoutError):
-                    return await _within(self._timeout / 4, connect)
+                    await self._connect(self._timeout / 4)
+                    return
                 for entry in self._entries:
                     entry.invalidate(soft=True)
                 left -= self._timeout / 4
-            return await _within(left, connect)
+            await self._connect(left)
         except TimeoutError as error:
             raise DatabaseUnavailable from error
 
-
-async def _within(seconds: float, connect: Callable[[], Awaitable[T]]) -> T:
-    # A cancelled driver ends its connection in an orderly way, and waits seconds more for a server
-    # that says nothing. It gives up when it is cancelled again.
-    async with asyncio.timeout(seconds), asyncio.timeout(seconds * 0.9):
-        return await connect()
+    async def _connect(self, seconds: float) -> None:
+        # A cancelled driver ends its connection in an orderly way, and waits seconds more for a
+        # server that says nothing. It gives up when it is cancelled again.
+        async with asyncio.timeout(seconds), asyncio.timeout(seconds * 0.9):
+            connection = await self._engine.connect()
+            await connection.close()
 # {% endif %}

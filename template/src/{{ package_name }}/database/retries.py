@@ -13,8 +13,13 @@ WAIT_SECONDS = 0.02
 JITTER_SECONDS = 0.05
 """At most added to a wait, so that two transactions do not meet again."""
 
+# {% if postgresql %}
+REPEATABLE = frozenset({Fault.DEADLOCK, Fault.SERIALIZATION, Fault.OUTDATED})
+"""The database has undone the transaction because of another one or of a migration."""
+# {% else %}
 REPEATABLE = frozenset({Fault.DEADLOCK, Fault.SERIALIZATION})
 """The database has undone the transaction because of another one; nothing of it is left."""
+# {% endif %}
 
 
 def _may_succeed_again(error: Exception) -> bool:

@@ -5,13 +5,13 @@ Such a statement runs on the driver's own connection, without the layers of SQLA
 Where somebody listens to the statements of an engine, for a trace perhaps, it runs as any other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 # {% if database_driver == "asyncpg" %}
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 # {% else %}
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 # {% endif %}
 
 # {% if database_driver == "asyncpg" %}
@@ -29,13 +29,17 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import greenlet_spawn
 
 # {% if database_driver == "asyncpg" %}
-from ..database.driver import adapted
+from ..database.driver import LOST_CONNECTION, adapted, is_outdated
+# {% else %}
+from ..database.driver import LOST_CONNECTION, is_outdated
 # {% endif %}
 from ..database.engine import Database
 from ..database.errors import network_problem
 from ..database.pools import PoolWatch
 
 Row = Sequence[Any]
+
+T = TypeVar("T")
 
 Process = Callable[[Any], Any] | None
 """Turns a value of Python into one of the driver, or back."""
@@ -136,10 +140,8 @@ class DriverConnection:
 
     async def __aenter__(self) -> Self:
         try:
-            if self._watch.is_quiet():
-                self._connection = await self._watch.connected(self._raw_connection)
-            else:
-                self._connection = await self._raw_connection()
+            await self._watch.awake()
+            self._connection = await self._raw_connection()
         except OSError as error:
             raise network_problem(error) from error
         except self._dialect.loaded_dbapi.Error as error:  # of the ping
@@ -168,38 +170,37 @@ class DriverConnection:
         """Return all rows."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-        try:
+
+        async def run() -> Sequence[Row]:
             if plan.columns is None:
                 prepared = await driver.prepare(plan.sql)
                 types = [column.type.oid for column in prepared.get_attributes()]
                 plan.columns = statement.processes(plan.dialect, types)
-            rows = await driver.fetch(plan.sql, *plan.arguments(values))
-        except Exception as error:
-            raise await self._failed(error, plan.sql) from error
-        return plan.converted(rows)
+            rows: Sequence[Row] = await driver.fetch(plan.sql, *plan.arguments(values))
+            return rows
+
+        return plan.converted(await self._twice(run, plan.sql))
 
     async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
         """Run an INSERT, which is a transaction by itself."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-        try:
-            await driver.execute(plan.sql, *plan.arguments(values))
-        except Exception as error:
-            raise await self._failed(error, plan.sql) from error
+        await self._twice(lambda: driver.execute(plan.sql, *plan.arguments(values)), plan.sql)
     # {% else %}
     async def fetch(self, statement: Statement, values: Mapping[str, object]) -> Sequence[Row]:
         """Return all rows."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-        try:
+
+        async def run() -> Sequence[Row]:
             cursor = await driver.execute(plan.sql, plan.arguments(values))
-            rows = await cursor.fetchall()
+            rows: Sequence[Row] = await cursor.fetchall()
             if plan.columns is None:
                 types = [column.type_code for column in cursor.description]
                 plan.columns = statement.processes(plan.dialect, types)
-        except Exception as error:
-            raise await self._failed(error, plan.sql) from error
-        return plan.converted(rows)
+            return rows
+
+        return plan.converted(await self._twice(run, plan.sql))
 
     async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
         """Run an INSERT, which is a transaction by itself."""
@@ -207,18 +208,34 @@ class DriverConnection:
         driver: Any = self._connection.driver_connection
         await driver.set_autocommit(True)
         try:
-            await driver.execute(plan.sql, plan.arguments(values))
-            await driver.set_autocommit(False)
-        except Exception as error:
+            await self._twice(lambda: driver.execute(plan.sql, plan.arguments(values)), plan.sql)
+        finally:
             if not driver.closed:
                 # Or the next transaction on this connection would not be one.
                 await driver.set_autocommit(False)
-            raise await self._failed(error, plan.sql) from error
     # {% endif %}
+
+    async def _twice(self, run: Callable[[], Awaitable[T]], sql: str) -> T:
+        """Run a statement, and again when it was prepared before the schema was changed."""
+        driver: Any = self._connection.driver_connection
+        try:
+            try:
+                return await run()
+            except Exception as error:
+                if not is_outdated(error):
+                    raise
+                # {% if database_driver == "asyncpg" %}
+                await driver.reload_schema_state()
+                # {% else %}
+                await driver.execute("DEALLOCATE ALL")
+                # {% endif %}
+                return await run()
+        except Exception as error:
+            raise await self._failed(error, sql) from error
 
     async def _failed(self, error: Exception, sql: str) -> Exception:
         """Return the error as SQLAlchemy raises it, and give up a connection that is lost."""
-        if isinstance(error, OSError):
+        if isinstance(error, LOST_CONNECTION):
             await greenlet_spawn(self._connection.invalidate, error)
             return network_problem(error)
         # {% if database_driver == "asyncpg" %}
@@ -279,13 +296,10 @@ class PlainConnection:
         self._watch = watch
 
     async def __aenter__(self) -> Self:
-        connect = self._engine.connect().start
         # {% if database_driver != "aiosqlite" %}
-        if self._watch.is_quiet():
-            self._connection = await self._watch.connected(connect)
-            return self
+        await self._watch.awake()
         # {% endif %}
-        self._connection = await connect()
+        self._connection = await self._engine.connect()
         return self
 
     async def __aexit__(
