@@ -51,6 +51,36 @@ class Product(Entity):
 '''
 
 
+TESTS = """\
+from sqlalchemy import MetaData
+
+from order_desk.lifespan import State
+from order_desk.products.models import Product
+from order_desk.products.repository import ProductRepository
+
+from tests.support import tables
+
+
+async def test_a_list_is_sorted_and_filtered(state: State) -> None:
+    alone = MetaData()
+    Product.metadata.tables["products"].to_metadata(alone)
+    async with tables(state["database"].write_engine, alone):
+        async with state["database"].write() as session:
+            session.add_all(Product(name=name, price=price) for name, price in PRODUCTS)
+        async with state["database"].read() as session:
+            products = ProductRepository(session)
+            every = await products.page(name=None, limit=2, cursor=None)
+            rest = await products.page(name=None, limit=2, cursor=every.next_cursor)
+            named = await products.page(name="Cup", limit=2, cursor=None)
+
+    assert [product.price for product in (*every.items, *rest.items)] == [1, 2, 3]
+    assert [product.price for product in named.items] == [1, 3]
+
+
+PRODUCTS = (("Cup", 3), ("Jar", 2), ("Cup", 1))
+"""
+
+
 @pytest.fixture
 def guided(render: Render) -> Service:
     """A service in which all guides were followed."""
@@ -69,6 +99,7 @@ def guided(render: Render) -> Service:
         assert f"`{named.strip()}`" in (folder / "docs/guides.md").read_text("utf-8")
         insert(folder / PACKAGE / "main.py", line, named)
     (folder / PACKAGE / "products/models.py").write_text(MODEL, "utf-8")
+    (folder / "tests/test_products.py").write_text(TESTS, "utf-8")
     return Service.rendered(folder, {"package_name": "order_desk", **answers})
 
 
@@ -88,7 +119,13 @@ def test_what_the_guides_add_is_clean_and_leaves_the_suite_green(
     guided.run_module(environment, "ruff", "format", "--check", "--no-cache", "src")
     guided.run_module(environment, "mypy", "--cache-dir", str(cache_folder() / f"mypy-{worker_id}"))
     url = database_url("asyncpg")
-    tests = ("tests/test_main.py", "tests/test_settings.py", "tests/test_lifespan.py", "tests/web")
+    tests = (
+        "tests/test_products.py",
+        "tests/test_main.py",
+        "tests/test_settings.py",
+        "tests/test_lifespan.py",
+        "tests/web",
+    )
 
     guided.run_module(
         environment,

@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -71,6 +72,14 @@ def terminal(columns: int, program: Sequence[str | Path], folder: Path) -> Itera
     try:
         yield Terminal(columns, keyboard)
     finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        os.close(keyboard)
+        os.close(keyboard)  # the terminal is closed, which its programs are told
+        end(child)
+
+
+def end(child: int) -> None:
+    """Wait for a program that was told to end, and kill one that does not."""
+    deadline = time.monotonic() + 20
+    while os.waitpid(child, os.WNOHANG)[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.02)

@@ -7,8 +7,8 @@ import sys
 import traceback
 # {% if orjson %}
 from datetime import UTC, datetime
-from typing import BinaryIO, cast
 # {% endif %}
+from typing import BinaryIO, cast
 
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
