@@ -300,7 +300,7 @@ def test_the_image_migrates_serves_and_ends(
         with Container.of(image, migrate, volumes=volumes, output=output) as job:
             assert job.outer.wait(START_SECONDS) == 0, output.read_text("utf-8")
         with Container.of(image, image.command, volumes=volumes, output=output) as container:
-            eventually(lambda: container.execute(*image.health).returncode == 0)
+            eventually(container.is_healthy)
             ready = container.execute("python", "-c", ASK, "/health/ready").stdout
             users = container.execute("python", "-c", ASK, "/users").stdout
             look = container.execute("python", "-c", LOOK).stdout

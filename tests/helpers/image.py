@@ -129,9 +129,14 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """The number by which this machine knows its first process."""
+        """The number by which this machine knows its first process; 0 before there is one."""
         children = Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children")
-        return int(children.read_text("utf-8").split()[0])
+        return int(children.read_text("utf-8").partition(" ")[0] or 0)
+
+    def is_healthy(self) -> bool:
+        """Run the check of the image."""
+        assert self.outer.poll() is None, "it has ended"
+        return self.pid > 0 and self.execute(*self.image.health).returncode == 0
 
     def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run another command in it, as `docker exec` does."""
