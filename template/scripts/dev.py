@@ -75,6 +75,9 @@ def main() -> None:
     os.chdir(PROJECT)
     with database_url() as url:
         os.environ["DATABASE_URL"] = url
+        # {% if database_driver != "aiosqlite" %}
+        os.environ["DATABASE_MIGRATION_URL"] = url
+        # {% endif %}
         os.environ.setdefault("DRAIN_SECONDS", "0")
         settings = load_settings()
         # Another process that serves on the port must not have its database changed.

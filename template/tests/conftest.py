@@ -27,7 +27,11 @@ from {{ package_name }}.lifespan import State
 from {{ package_name }}.main import MAX_BODY_BYTES, create_app
 from {{ package_name }}.models import METADATA
 from {{ package_name }}.server import watchdog
+# {% if database_driver == "aiosqlite" %}
 from {{ package_name }}.settings import Settings
+# {% else %}
+from {{ package_name }}.settings import DatabaseSettings, Settings
+# {% endif %}
 
 from tests import sample
 from tests.databases import provide_database
@@ -95,6 +99,10 @@ def _certificates_read_once() -> Iterator[None]:
 def database_url() -> Iterator[str]:
     with provide_database() as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", url)
+        # {% if database_driver != "aiosqlite" %}
+        # What .env names as DATABASE_MIGRATION_URL must not be migrated.
+        patch.setitem(DatabaseSettings.model_config, "env_file", None)
+        # {% endif %}
         command.upgrade(alembic_config(), "head")
         asyncio.run(sample.create_tables(url))
         yield url

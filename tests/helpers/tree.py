@@ -136,6 +136,8 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         {"database_driver": ("asyncpg", "psycopg")},
         """
         scripts/postgres.py
+        src/{package}/database/pooler.py
+        tests/database/test_pooler.py
         """,
     ),
     (

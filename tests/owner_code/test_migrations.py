@@ -8,14 +8,17 @@ from alembic import command
 from sqlalchemy import URL, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from order_desk.database.driver import MIGRATION_SETTINGS
+from order_desk.database import driver
 from order_desk.settings import parse_database_url
 
 from tests.conftest import alembic_config
 from tests.databases import provide_database
 
 WAITING = {
-    "postgresql": "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+    "postgresql": (
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_try_advisory%'"
+        " AND datname = current_database() AND pid <> pg_backend_pid()"
+    ),
     "mysql": "SELECT count(*) FROM information_schema.processlist WHERE state = 'User lock'",
 }
 
@@ -41,7 +44,8 @@ async def until_one_waits(connection: AsyncConnection) -> None:
 async def test_a_migration_begins_when_the_one_that_runs_has_ended(empty_database: URL) -> None:
     engine = create_async_engine(empty_database)
     async with engine.connect() as running:
-        for statement in MIGRATION_SETTINGS:
+        lock = getattr(driver, "MIGRATION_LOCK", None)
+        for statement in (lock,) if lock else driver.MIGRATION_SETTINGS:
             await running.exec_driver_sql(statement)
         upgrade = asyncio.create_task(asyncio.to_thread(command.upgrade, alembic_config(), "head"))
         await until_one_waits(running)

@@ -108,6 +108,10 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: DatabaseUrl = Field(repr=False)
+    # {% if database_driver != "aiosqlite" %}
+    database_migration_url: DatabaseUrl | None = Field(default=None, repr=False)
+    """Where migrations go instead: past a pooler, or with a role of their own."""
+    # {% endif %}
 
 
 class Settings(DatabaseSettings):
@@ -119,6 +123,10 @@ class Settings(DatabaseSettings):
 
     database_read_url: DatabaseUrl | None = Field(default=None, repr=False)
     """A replica for the reads; without it they go to ``database_url``."""
+    # {% if postgresql %}
+    database_pooler: Literal["none", "transaction"] = "none"
+    """``transaction`` for a pooler that gives each transaction some connection of the server."""
+    # {% endif %}
     database_pool_size: PositiveInt = {{ pool_size }}
     """Connections kept open in each of the two pools (reads, writes) of a worker."""
     database_max_overflow: NonNegativeInt = {{ max_overflow }}

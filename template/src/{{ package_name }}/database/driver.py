@@ -45,6 +45,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from ..settings import Settings
 from .faults import Fault
+# {% if postgresql %}
+from .pooler import begin_transactions, session_settings
+# {% endif %}
 
 # {% if database_driver == "asyncpg" %}
 LOST_CONNECTION = (OSError, asyncpg.InternalClientError)
@@ -61,12 +64,26 @@ MAX_CONNECTIONS = (
 )
 """Asks the server for its limit."""
 
-MIGRATION_SETTINGS = (
-    "SELECT pg_advisory_lock(hashtext('alembic'))",
-    "SET lock_timeout = '5s'",
-    "SET statement_timeout = 0",
+# {% if database_driver == "asyncpg" %}
+NOTHING_PREPARED: dict[str, Any] = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    # Without a name, a statement is gone from the server with the next one.
+    "prepared_statement_name_func": lambda: "",
+}
+# {% else %}
+NOTHING_PREPARED: dict[str, Any] = {"prepare_threshold": None}
+# {% endif %}
+"""Arguments of connections that leave no prepared statement on the server."""
+
+MIGRATION_LOCK = (
+    "SELECT pg_try_advisory_xact_lock(hashtext('alembic'))"
+    " FROM set_config('idle_in_transaction_session_timeout', '0', true)"
 )
-"""Migrations run one after another. They may take long, but hold up nobody to wait for a lock."""
+"""Asks whether this is the only one that migrates, for as long as the transaction is open."""
+
+MIGRATION_SETTINGS = ("SET LOCAL lock_timeout = '5s'", "SET LOCAL statement_timeout = 0")
+"""Migrations may take long, but hold up nobody to wait for a lock."""
 
 _FAULTS = {
     "23503": Fault.REFERENCE,
@@ -165,23 +182,26 @@ _PROGRESS_STEPS = 10_000
 
 def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
-    server_settings = {
-        "timezone": "UTC",
-        "statement_timeout": f"{settings.statement_timeout * 1000:.0f}",
-        "lock_timeout": f"{settings.lock_timeout * 1000:.0f}",
-        "default_transaction_read_only": "on" if read_only else "off",
-    }
-    connect_args = {
+    connect_args: dict[str, Any] = {
         "timeout": settings.database_pool_timeout,
         # The server stops a statement first; this is for a server that no longer answers.
         "command_timeout": settings.statement_timeout + 1,
-        "server_settings": server_settings,
     }
-    return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
+    if settings.database_pooler == "transaction":
+        return {"connect_args": connect_args | NOTHING_PREPARED}
+    server_settings = session_settings(settings)
+    connect_args["server_settings"] = server_settings
+    if not read_only:
+        return {"connect_args": connect_args}
+    server_settings["default_transaction_read_only"] = "on"
+    return {"connect_args": connect_args, "isolation_level": "AUTOCOMMIT"}
 
 
-def configure(engine: AsyncEngine, _settings: Settings, *, read_only: bool) -> None:
+def configure(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
     """Keep idle connections in autocommit: in a transaction, a ping takes three round trips."""
+    if settings.database_pooler == "transaction":
+        begin_transactions(engine, settings, read_only=read_only)
+        return
     if read_only:
         event.listen(engine.sync_engine, "handle_error", _end_statement)
         return
@@ -258,25 +278,30 @@ def adapted(error: Exception, dialect: Dialect) -> Exception:
 
 def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
-    server_settings = {
-        "timezone": "UTC",
-        "statement_timeout": f"{settings.statement_timeout * 1000:.0f}",
-        "lock_timeout": f"{settings.lock_timeout * 1000:.0f}",
-        "default_transaction_read_only": "on" if read_only else "off",
-    }
-    connect_args = {
+    connect_args: dict[str, Any] = {
         "fallback_application_name": "{{ package_name }}",
         "connect_timeout": max(1, round(settings.database_pool_timeout)),
         # The server stops a statement first; this is for a server that no longer answers.
         "tcp_user_timeout": round((settings.statement_timeout + 1) * 1000),
-        "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
     }
+    if settings.database_pooler == "transaction":
+        return {"connect_args": connect_args | NOTHING_PREPARED}
+    server_settings = session_settings(settings)
+    if read_only:
+        server_settings["default_transaction_read_only"] = "on"
+    options = " ".join(f"-c {name}={value}" for name, value in server_settings.items())
+    connect_args["options"] = options
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
-def configure(engine: AsyncEngine, _settings: Settings, *, read_only: bool) -> None:
-    """Forget statements that are older than the schema; in a transaction, its rollback does."""
-    if read_only:
+def configure(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
+    """Set up each transaction behind a pooler, or forget statements that are older than the schema.
+
+    In a transaction, its rollback does that.
+    """
+    if settings.database_pooler == "transaction":
+        begin_transactions(engine, settings, read_only=read_only)
+    elif read_only:
         event.listen(engine.sync_engine, "handle_error", _forget_statements)
 
 

@@ -145,7 +145,7 @@ class Database:
                 # Changes would be lost in silence. Without any, there is nothing to wait for.
                 session.sync_session.flush()
             finally:
-                # The session's own block closes it in a task, to protect a rollback; here is none.
+                # The session's own block closes it in a task, to protect a rollback of changes.
                 await session.close()
 
     @asynccontextmanager

@@ -13,26 +13,40 @@ from .engine import create_engine
 from .driver import MAX_CONNECTIONS
 from .engine import create_engine
 # {% endif %}
+# {% if postgresql %}
+from .pooler import pooler_hint, session_fault
+# {% endif %}
 
 
 async def verify_database(settings: Settings) -> None:
-    """Connect once, so that a wrong URL shows at the start and not in the first request.
+    """Connect to write and to read, so that a wrong URL shows at the start.
 
     Raises:
         SystemExit: with one line that names the setting to change.
     """
-    await _verify("DATABASE_URL", settings.database_url, settings)
+    await _verify("DATABASE_URL", settings.database_url, settings, read_only=False)
     if settings.database_read_url:
-        await _verify("DATABASE_READ_URL", settings.database_read_url, settings)
+        url = settings.database_read_url
+        await _verify("DATABASE_READ_URL", url, settings, read_only=True)
+    # {% if postgresql %}
+    else:
+        await _verify("DATABASE_URL", settings.database_url, settings, read_only=True)
+    # {% endif %}
 
 
-async def _verify(name: str, url: URL, settings: Settings) -> None:
-    engine = create_engine(url, settings, read_only=True, pool_size=1)
+async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -> None:
+    engine = create_engine(url, settings, read_only=read_only, pool_size=1)
     try:
         async with asyncio.timeout(settings.database_pool_timeout), engine.connect() as connection:
             # {% if database_driver == "aiosqlite" %}
             await connection.execute(text("SELECT 1"))
-            # {% else %}
+            # {% elif postgresql %}
+            fault = await session_fault(connection, settings, read_only=read_only)
+            if fault is not None:
+                message = f"Cannot start, check {name}: {fault}"
+                raise SystemExit(message)
+            # {% endif %}
+            # {% if database_driver != "aiosqlite" %}
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
     except (Problem, SQLAlchemyError, OSError) as error:
@@ -40,6 +54,10 @@ async def _verify(name: str, url: URL, settings: Settings) -> None:
         raise SystemExit(message) from None
     finally:
         await engine.dispose()
+    # {% if postgresql %}
+    if settings.database_pooler == "transaction":
+        return  # The pooler has the connections, and a limit that it shows to its operator alone.
+    # {% endif %}
     # {% if database_driver != "aiosqlite" %}
     pools = 1 if settings.database_read_url else 2
     connections = pools * (settings.database_pool_size + settings.database_max_overflow)
@@ -61,4 +79,8 @@ def why_not_connected(url: URL, error: BaseException) -> str:
     """Say in one line, without secrets, why no connection could be made."""
     cause = error.__cause__ or error
     reason = " ".join(str(cause).split()) or type(cause).__name__
+    # {% if postgresql %}
+    return f"no connection to {url.set(query={})!r}: {reason}{pooler_hint(reason)}"
+    # {% else %}
     return f"no connection to {url.set(query={})!r}: {reason}"
+    # {% endif %}

@@ -2,7 +2,8 @@
 """Connections of the pools, as statements use them that are compiled once.
 
 Such a statement runs on the driver's own connection, without the layers of SQLAlchemy between.
-Where somebody listens to the statements of an engine, for a trace perhaps, it runs as any other.
+Where somebody listens to the statements or the transactions of an engine, for a trace or behind a
+pooler, it runs as any other.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -337,7 +338,9 @@ def writing(database: Database) -> Connection:
 
 def _connection(engine: AsyncEngine, watch: PoolWatch) -> Connection:
     listeners = engine.sync_engine.dispatch
-    is_watched = listeners.before_cursor_execute or listeners.after_cursor_execute
+    is_watched = (
+        listeners.before_cursor_execute or listeners.after_cursor_execute or listeners.begin
+    )
     return (PlainConnection if is_watched else DriverConnection)(engine, watch)
 # {% else %}
 def reading(database: Database) -> PlainConnection:

@@ -18,11 +18,23 @@ from alembic.autogenerate.api import AutogenContext
 # {% endif %}
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, pool
+# {% if postgresql %}
+from sqlalchemy import Connection, event, pool, text
+# {% else %}
+from sqlalchemy import Connection, pool
+# {% endif %}
 from sqlalchemy.ext.asyncio import create_async_engine  # noqa: TID251 - no pool is wanted
 
 from {{ package_name }} import models
+# {% if postgresql %}
+from {{ package_name }}.database.driver import (
+    MIGRATION_LOCK,
+    MIGRATION_SETTINGS,
+    NOTHING_PREPARED,
+)
+# {% else %}
 from {{ package_name }}.database.driver import MIGRATION_SETTINGS
+# {% endif %}
 from {{ package_name }}.database.preflight import why_not_connected
 # {% if not postgresql %}
 from {{ package_name }}.database.types import UtcDateTime
@@ -85,15 +97,26 @@ def print_sql() -> None:
         context.run_migrations()
 
 
+def set_up(connection: Connection) -> None:
+    # {% if postgresql %}
+    # For each transaction: behind a pooler, a session may be that of somebody else.
+    # {% endif %}
+    for statement in MIGRATION_SETTINGS:
+        connection.exec_driver_sql(statement)
+
+
 def run_migrations(connection: Connection) -> None:
     # {% if database_driver == "aiosqlite" %}
     """Run the migrations in one transaction."""
     # {% else %}
     """Run the migrations, each in a transaction of its own."""
     # {% endif %}
-    for statement in MIGRATION_SETTINGS:
-        connection.exec_driver_sql(statement)
-    # {% if database_driver != "aiosqlite" %}
+    # {% if postgresql %}
+    event.listen(connection, "begin", set_up)
+    # {% else %}
+    set_up(connection)
+    # {% endif %}
+    # {% if database_driver == "asyncmy" %}
     connection.commit()
     # {% endif %}
     context.configure(connection, **OPTIONS)
@@ -105,19 +128,39 @@ def run_migrations(connection: Connection) -> None:
     connection.commit()
 
 
-async def migrate(url: URL) -> None:
+async def migrate(settings: DatabaseSettings) -> None:
     """Connect and migrate.
 
     Raises:
         CommandError: no connection could be made.
     """
+    # {% if database_driver == "aiosqlite" %}
+    name, url = "DATABASE_URL", settings.database_url
+    # {% else %}
+    name, url = "DATABASE_MIGRATION_URL", settings.database_migration_url
+    if url is None:
+        name, url = "DATABASE_URL", settings.database_url
+    # {% endif %}
+    # {% if postgresql %}
+    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args=NOTHING_PREPARED)
+    # {% else %}
     engine = create_async_engine(url, poolclass=pool.NullPool)
+    # {% endif %}
     async with AsyncExitStack() as stack:
         try:
             connection = await stack.enter_async_context(engine.connect())
+            # {% if postgresql %}
+            lock = await stack.enter_async_context(engine.connect())
+            # {% endif %}
         except Exception as error:  # of the socket, of TLS, of the driver or of the server
-            message = f"check DATABASE_URL: {why_not_connected(url, error)}"
+            message = f"check {name}: {why_not_connected(url, error)}"
             raise CommandError(message) from error
+        # {% if postgresql %}
+        while not await lock.scalar(text(MIGRATION_LOCK)):
+            # Behind a pooler, the one that runs may need the connection.
+            await lock.rollback()
+            await asyncio.sleep(0.5)
+        # {% endif %}
         await connection.run_sync(run_migrations)
 
 
@@ -145,4 +188,4 @@ logging.getLogger("alembic").setLevel(logging.INFO)
 if context.is_offline_mode():
     print_sql()
 else:
-    run(migrate(read_settings(DatabaseSettings).database_url))
+    run(migrate(read_settings(DatabaseSettings)))

@@ -1,0 +1,63 @@
+"""What PostgreSQL is told of a session, also behind a pooler in transaction mode.
+
+Such a pooler may give each transaction another connection of the server. It refuses or drops what
+is set when a connection is made, so that each transaction begins by setting it.
+"""
+
+import re
+
+from sqlalchemy import Connection, event, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from ..settings import Settings
+
+_SIGNS = re.compile(r"unsupported startup parameter|prepared statement .* exist")
+"""What a pooler says that does not know a parameter, or the server when it has a prepared statement
+of another client."""
+
+
+def session_settings(settings: Settings) -> dict[str, str]:
+    """Return the settings of each session, as the view ``pg_settings`` shows them."""
+    return {
+        "TimeZone": "UTC",
+        "statement_timeout": f"{settings.statement_timeout * 1000:.0f}",
+        "lock_timeout": f"{settings.lock_timeout * 1000:.0f}",
+    }
+
+
+def begin_transactions(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
+    """Let each transaction begin with the settings, which end with it."""
+    values = session_settings(settings)
+    if read_only:
+        values["transaction_read_only"] = "on"
+    local = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def set_up(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {local}")
+
+
+async def session_fault(
+    connection: AsyncConnection, settings: Settings, *, read_only: bool
+) -> str | None:
+    """Say which settings do not hold in a transaction of the connection, and what mends it."""
+    wanted = {**session_settings(settings), "transaction_read_only": "on" if read_only else "off"}
+    rows = await connection.execute(text("SELECT name, setting FROM pg_settings"))
+    held = {name: value for name, value in rows.all() if name in wanted}
+    lost = {name: value for name, value in wanted.items() if held[name] != value}
+    if not lost:
+        return None
+    if held["transaction_read_only"] == "on" and not read_only:
+        return "it takes no changes: the server is a standby, or was made read-only"
+    if settings.database_pooler == "none":
+        return f"a pooler drops {', '.join(lost)}: set DATABASE_POOLER=transaction"
+    role = await connection.scalar(text("SELECT quote_ident(current_user)"))
+    cures = [f"ALTER ROLE {role} SET {name} = '{value}'" for name, value in lost.items()]
+    return f"{', '.join(lost)} do not hold behind the pooler: {'; '.join(cures)}"
+
+
+def pooler_hint(reason: str) -> str:
+    """Return what to do when the reason of a failed start tells of a pooler."""
+    if _SIGNS.search(reason) is None:
+        return ""
+    return "; a pooler is between, set DATABASE_POOLER=transaction"
