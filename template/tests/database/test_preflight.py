@@ -1,5 +1,8 @@
 import pytest
 
+# {% if database_driver == "asyncmy" %}
+from {{ package_name }}.database import preflight
+# {% endif %}
 from {{ package_name }}.database.preflight import verify_database
 from {{ package_name }}.settings import Settings
 
@@ -29,4 +32,15 @@ async def test_pools_that_the_server_cannot_serve_stop_the_start(settings: Setti
 
     with pytest.raises(SystemExit, match=r"DATABASE_POOL_SIZE .* accepts \d+"):
         await verify_database(oversized)
+# {% endif %}
+# {% if database_driver == "asyncmy" %}
+
+
+async def test_a_server_that_takes_no_changes_stops_the_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "TAKES_NO_CHANGES", "SELECT 1")
+
+    with pytest.raises(SystemExit, match="DATABASE_URL: it takes no changes"):
+        await verify_database(settings)
 # {% endif %}

@@ -141,6 +141,23 @@ async def test_a_database_that_is_gone_is_not_ready_but_live(
     assert gizmos.headers["retry-after"] == "1"
 
 
+# {% if database_driver != "aiosqlite" %}
+async def test_a_database_that_takes_no_changes_is_not_ready(
+    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness, "CACHE_SECONDS", 0)
+    async with make_client() as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(readiness, "TAKES_NO_CHANGES", "SELECT 1")
+            during = await client.get("/health/ready")
+        after = await client.get("/health/ready")
+
+    body = assert_problem(during, 503, "not-ready")
+    assert body["checks"] == OK | {"database": "failing"}
+    assert after.status_code == 200
+
+
+# {% endif %}
 async def test_a_draining_process_is_not_ready() -> None:
     drain = Drain()
     ready = Readiness({}, drain=drain)

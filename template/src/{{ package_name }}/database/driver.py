@@ -64,6 +64,9 @@ MAX_CONNECTIONS = (
 )
 """Asks the server for its limit."""
 
+TAKES_NO_CHANGES = "SELECT current_setting('transaction_read_only') = 'on'"
+"""Asks the server whether it is a standby, or was made read-only."""
+
 # {% if database_driver == "asyncpg" %}
 NOTHING_PREPARED: dict[str, Any] = {
     "statement_cache_size": 0,
@@ -107,6 +110,9 @@ _FAULT_CLASSES = {
 
 MAX_CONNECTIONS = "SELECT @@max_connections"
 """Asks the server for its limit."""
+
+TAKES_NO_CHANGES = "SELECT @@global.read_only"
+"""Asks the server whether it is a replica, or was made read-only."""
 
 MIGRATION_SETTINGS = (
     "SELECT GET_LOCK(SHA1(CONCAT('alembic ', DATABASE())), 3600)",
@@ -190,11 +196,10 @@ def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     if settings.database_pooler == "transaction":
         return {"connect_args": connect_args | NOTHING_PREPARED}
     server_settings = session_settings(settings)
+    if read_only:
+        server_settings["default_transaction_read_only"] = "on"
     connect_args["server_settings"] = server_settings
-    if not read_only:
-        return {"connect_args": connect_args}
-    server_settings["default_transaction_read_only"] = "on"
-    return {"connect_args": connect_args, "isolation_level": "AUTOCOMMIT"}
+    return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
 def configure(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
@@ -231,10 +236,15 @@ def is_outdated(error: object) -> bool:
     return lookup_failed or isinstance(error, asyncpg.InvalidCachedStatementError)
 
 
+def is_read_only(error: object) -> bool:
+    """Say whether the server refuses all changes."""
+    return getattr(error, "sqlstate", None) == "25006"
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
-        return Fault.DISCONNECTED
+        return Fault.READ_ONLY if is_read_only(error.orig) else Fault.DISCONNECTED
     if is_outdated(_driver_error(error)):
         return Fault.OUTDATED
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -320,10 +330,15 @@ def is_outdated(error: object) -> bool:
     return lookup_failed or error.diag.source_function == "RevalidateCachedQuery"
 
 
+def is_read_only(error: object) -> bool:
+    """Say whether the server refuses all changes."""
+    return getattr(error, "sqlstate", None) == "25006"
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
-        return Fault.DISCONNECTED
+        return Fault.READ_ONLY if is_read_only(error.orig) else Fault.DISCONNECTED
     if is_outdated(error.orig):
         return Fault.OUTDATED
     state = getattr(error.orig, "sqlstate", None) or ""
@@ -391,10 +406,15 @@ def configure(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> No
             connection.run_async(lambda raw: kill(raw.thread_id()))
 
 
+def is_read_only(error: BaseException | None) -> bool:
+    """Say whether the server refuses all changes."""
+    return error is not None and error.args[:1] in {(1290,), (1836,)}
+
+
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
-        return Fault.DISCONNECTED
+        return Fault.READ_ONLY if is_read_only(error.orig) else Fault.DISCONNECTED
     number = error.orig.args[0] if error.orig and error.orig.args else 0
     return _FAULTS.get(number, Fault.OTHER)
 

@@ -20,7 +20,11 @@ from ..settings import Settings
 # {% if orjson %}
 from ..web.serialization import dumps, loads
 # {% endif %}
+# {% if database_driver == "aiosqlite" %}
 from .driver import LOST_CONNECTION, configure, engine_options
+# {% else %}
+from .driver import LOST_CONNECTION, configure, engine_options, is_read_only
+# {% endif %}
 from .errors import DatabaseUnavailable, network_problem
 from .gate import Gate
 from .pools import PoolWatch
@@ -55,6 +59,10 @@ def create_engine(
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "handle_error", _translate_network_error)
+    # {% if database_driver != "aiosqlite" %}
+    if not read_only:
+        event.listen(engine.sync_engine, "handle_error", _leave_read_only_server)
+    # {% endif %}
     configure(engine, settings, read_only=read_only)
     return engine
 
@@ -90,6 +98,14 @@ def _translate_network_error(context: ExceptionContext) -> None:
     # {% endif %}
 
 
+# {% if database_driver != "aiosqlite" %}
+def _leave_read_only_server(context: ExceptionContext) -> None:
+    # Another server takes the changes by now, or will. New connections find it.
+    if is_read_only(context.original_exception):
+        context.is_disconnect = True
+
+
+# {% endif %}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """One pool to read with, one to write with, and the gates before them."""

@@ -27,6 +27,13 @@ class DatabaseExhausted(Unavailable):
     title = "The database has no room left"
 
 
+# {% if database_driver != "aiosqlite" %}
+class DatabaseReadOnly(Unavailable):
+    type = "database-read-only"
+    title = "The database takes no changes"
+
+
+# {% endif %}
 class LockTimeout(Unavailable):
     type = "lock-timeout"
     title = "The data is in use by another request"
@@ -60,6 +67,9 @@ _PROBLEMS: dict[Fault, type[Problem]] = {
     Fault.DISCONNECTED: DatabaseUnavailable,
     # {% if postgresql %}
     Fault.OUTDATED: TransactionConflict,
+    # {% endif %}
+    # {% if database_driver != "aiosqlite" %}
+    Fault.READ_ONLY: DatabaseReadOnly,
     # {% endif %}
     Fault.EXHAUSTED: DatabaseExhausted,
 }

@@ -25,6 +25,10 @@ class Fault(Enum):
     OUTDATED = auto()
     """A prepared statement is older than the schema."""
     # {% endif %}
+    # {% if database_driver != "aiosqlite" %}
+    READ_ONLY = auto()
+    """The server takes no changes; another one may have taken its place."""
+    # {% endif %}
     EXHAUSTED = auto()
     """The server has no disk, memory or connection left."""
     OTHER = auto()

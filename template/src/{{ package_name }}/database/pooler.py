@@ -6,7 +6,7 @@ is set when a connection is made, so that each transaction begins by setting it.
 
 import re
 
-from sqlalchemy import Connection, event, text
+from sqlalchemy import Connection, event, func, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ..settings import Settings
@@ -30,11 +30,12 @@ def begin_transactions(engine: AsyncEngine, settings: Settings, *, read_only: bo
     values = session_settings(settings)
     if read_only:
         values["transaction_read_only"] = "on"
-    local = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in values.items())
+    # The last argument lets them end with the transaction.
+    statement = select(*(func.set_config(name, value, true()) for name, value in values.items()))
 
     @event.listens_for(engine.sync_engine, "begin")
     def set_up(connection: Connection) -> None:
-        connection.exec_driver_sql(f"SELECT {local}")
+        connection.execute(statement)
 
 
 async def session_fault(
@@ -47,8 +48,6 @@ async def session_fault(
     lost = {name: value for name, value in wanted.items() if held[name] != value}
     if not lost:
         return None
-    if held["transaction_read_only"] == "on" and not read_only:
-        return "it takes no changes: the server is a standby, or was made read-only"
     if settings.database_pooler == "none":
         return f"a pooler drops {', '.join(lost)}: set DATABASE_POOLER=transaction"
     role = await connection.scalar(text("SELECT quote_ident(current_user)"))

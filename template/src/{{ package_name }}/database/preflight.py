@@ -10,7 +10,7 @@ from ..web.problems import Problem
 # {% if database_driver == "aiosqlite" %}
 from .engine import create_engine
 # {% else %}
-from .driver import MAX_CONNECTIONS
+from .driver import MAX_CONNECTIONS, TAKES_NO_CHANGES
 from .engine import create_engine
 # {% endif %}
 # {% if postgresql %}
@@ -40,13 +40,14 @@ async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -
         async with asyncio.timeout(settings.database_pool_timeout), engine.connect() as connection:
             # {% if database_driver == "aiosqlite" %}
             await connection.execute(text("SELECT 1"))
-            # {% elif postgresql %}
-            fault = await session_fault(connection, settings, read_only=read_only)
-            if fault is not None:
-                message = f"Cannot start, check {name}: {fault}"
-                raise SystemExit(message)
+            # {% else %}
+            fault: str | None = None
+            if not read_only and await connection.scalar(text(TAKES_NO_CHANGES)):
+                fault = "it takes no changes: the server is a standby, or was made read-only"
+            # {% if postgresql %}
+            else:
+                fault = await session_fault(connection, settings, read_only=read_only)
             # {% endif %}
-            # {% if database_driver != "aiosqlite" %}
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
     except (Problem, SQLAlchemyError, OSError) as error:
@@ -54,11 +55,20 @@ async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -
         raise SystemExit(message) from None
     finally:
         await engine.dispose()
-    # {% if postgresql %}
-    if settings.database_pooler == "transaction":
-        return  # The pooler has the connections, and a limit that it shows to its operator alone.
-    # {% endif %}
     # {% if database_driver != "aiosqlite" %}
+    if fault is not None:
+        message = f"Cannot start, check {name}: {fault}"
+        raise SystemExit(message)
+    # {% if postgresql %}
+    if settings.database_pooler == "none":
+        # A pooler shows its own limit to nobody but its operator.
+        _verify_sum(name, limit, settings)
+    # {% else %}
+    _verify_sum(name, limit, settings)
+    # {% endif %}
+
+
+def _verify_sum(name: str, limit: int, settings: Settings) -> None:
     pools = 1 if settings.database_read_url else 2
     connections = pools * (settings.database_pool_size + settings.database_max_overflow)
     # {% if health_checks %}

@@ -30,9 +30,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import greenlet_spawn
 
 # {% if database_driver == "asyncpg" %}
-from ..database.driver import LOST_CONNECTION, adapted, is_outdated
+from ..database.driver import LOST_CONNECTION, adapted, is_outdated, is_read_only
 # {% else %}
-from ..database.driver import LOST_CONNECTION, is_outdated
+from ..database.driver import LOST_CONNECTION, is_outdated, is_read_only
 # {% endif %}
 from ..database.engine import Database
 from ..database.errors import network_problem
@@ -245,7 +245,9 @@ class DriverConnection:
             await self._connection.driver_connection.execute("SELECT 1")  # type: ignore[union-attr]  # there is one
         error = adapted(error, self._dialect)
         # {% endif %}
-        is_lost = self._dialect.is_disconnect(error, self._connection.dbapi_connection, None)
+        is_lost = is_read_only(error) or self._dialect.is_disconnect(
+            error, self._connection.dbapi_connection, None
+        )
         if is_lost:
             await greenlet_spawn(self._connection.invalidate, error)
         return self._translated(error, sql=sql, is_lost=is_lost)

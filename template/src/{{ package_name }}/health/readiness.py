@@ -16,6 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import HTTPConnection
 
+# {% if database_driver != "aiosqlite" %}
+from ..database.driver import TAKES_NO_CHANGES
+# {% endif %}
 from ..database.engine import Database, create_engine
 from ..database.pools import PoolWatch
 from ..server.drain import Drain
@@ -45,6 +48,12 @@ class MigrationsPendingError(Exception):
     """The schema of the database is older than the one that this code expects."""
 
 
+# {% if database_driver != "aiosqlite" %}
+class ReadOnlyDatabaseError(Exception):
+    """The database takes no changes."""
+
+
+# {% endif %}
 class PoolExhaustedError(Exception):
     """All connections of a pool are taken, and none has come back for too long."""
 
@@ -66,10 +75,18 @@ class Readiness:
     ) -> AsyncIterator[Self]:
         """Make the checks, on connections of their own so that they wait for no request."""
         async with AsyncExitStack() as stack:
+            # {% if database_driver == "aiosqlite" %}
             engine = create_engine(settings.database_url, settings, read_only=True, pool_size=2)
+            # {% else %}
+            engine = create_engine(settings.database_url, settings, pool_size=2)
+            # {% endif %}
             stack.push_async_callback(engine.dispose)
             checks: dict[str, Check] = {
+                # {% if database_driver == "aiosqlite" %}
                 "database": partial(check_database, engine),
+                # {% else %}
+                "database": partial(check_writable, engine),
+                # {% endif %}
                 "migrations": partial(check_migrations, engine),
                 "pools": partial(
                     check_pools,
@@ -127,6 +144,21 @@ async def check_database(engine: AsyncEngine) -> None:
         await connection.execute(text("SELECT 1"))
 
 
+# {% if database_driver != "aiosqlite" %}
+async def check_writable(engine: AsyncEngine) -> None:
+    """See that the database takes changes.
+
+    Raises:
+        ReadOnlyDatabaseError: it is a standby, or was made read-only.
+    """
+    async with engine.connect() as connection:
+        if await connection.scalar(text(TAKES_NO_CHANGES)):
+            # The next connection may be to the server that has taken its place.
+            await connection.invalidate()
+            raise ReadOnlyDatabaseError
+
+
+# {% endif %}
 async def check_migrations(engine: AsyncEngine) -> None:
     """Compare the revision of the schema with the revisions that this code knows.
 
