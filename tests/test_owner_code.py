@@ -36,9 +36,9 @@ PACKAGES = (
 NEAR_THE_DATABASE = ("columns", "errors", "reserve_and_settle", "streams", "websockets")
 DRIVERS = {
     "asyncpg": ("",),
-    "aiosqlite": (*NEAR_THE_DATABASE, "autogenerate", "migrations"),
-    "psycopg": ("columns", "autogenerate", "migrations"),
-    "asyncmy": ("columns", "autogenerate", "migrations"),
+    "aiosqlite": ("asyncio_page", *NEAR_THE_DATABASE, "autogenerate", "migrations"),
+    "psycopg": ("asyncio_page", "columns", "autogenerate", "migrations"),
+    "asyncmy": ("asyncio_page", "columns", "autogenerate", "migrations"),
 }
 """The drivers, and which files are run with each."""
 
