@@ -33,7 +33,7 @@ from sqlalchemy.pool import NullPool
 
 from {{ package_name }}.__main__ import listen
 from {{ package_name }}.database.preflight import verify_database
-from {{ package_name }}.settings import load_settings
+from {{ package_name }}.settings import load_settings, read_settings
 # {% if example or database_driver != "aiosqlite" %}
 
 # {% endif %}
@@ -97,6 +97,8 @@ def main() -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            root_path=settings.root_path,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
             # A request must not hold up a reload for long.
             timeout_graceful_shutdown=1,
         )
@@ -112,7 +114,7 @@ def leave(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def database_url() -> Iterator[str]:
     """Return the URL that is set, or that of a database of the project's own."""
-    given = Given().database_url
+    given = read_settings(Given).database_url
     if given is not None:
         yield given
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from {{ package_name }}.settings import DRIVER_NAME
+from {{ package_name }}.database_url import DRIVER_NAME
 
 from scripts.embedded import EmbeddedServer, NoServerError, run_to_end
 

@@ -11,6 +11,8 @@ from sqlalchemy import URL, Row
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from {{ package_name }}.database_url import parse_database_url
+
 
 @contextmanager
 def provide_database() -> Iterator[str]:
@@ -33,14 +35,22 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+# {% if postgresql %}
 from sqlalchemy import URL, Row
+# {% else %}
+from sqlalchemy import URL, Row, make_url
+# {% endif %}
 # {% if database_driver == "asyncmy" %}
 from sqlalchemy.exc import OperationalError
 # {% endif %}
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from {{ package_name }}.settings import parse_database_url
+# {% if postgresql %}
+from {{ package_name }}.database_url import parse_database_url
+# {% else %}
+from {{ package_name }}.database_url import DRIVER_NAME, parse_database_url
+# {% endif %}
 
 from scripts.embedded import NoServerError
 # {% if postgresql %}
@@ -85,7 +95,11 @@ def provide_server() -> Iterator[URL]:
     """Return the URL of some database on the server to test on."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
+        # {% if postgresql %}
         yield parse_database_url(given)
+        # {% else %}
+        yield make_url(given).set(drivername=DRIVER_NAME)
+        # {% endif %}
         return
     digest = hashlib.sha256(os.fsencode(PROJECT)).hexdigest()
     name = f"{{ package_name }}-tests-{digest[:16]}"
@@ -103,7 +117,9 @@ def provide_server() -> Iterator[URL]:
 
 async def run_admin_sql(url: URL | str, statement: str) -> Sequence[Row[Any]]:
     """Run a statement on a connection of its own, outside a transaction, and return its rows."""
-    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    translated = parse_database_url(text)
+    engine = create_async_engine(translated, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     try:
         async with engine.connect() as connection:
             result = await connection.exec_driver_sql(statement)

@@ -11,7 +11,7 @@ URL = "postgresql://user:hunter2@db.example/app"
 # {% elif database_driver == "asyncmy" %}
 URL = "mysql://user:hunter2@db.example/app"
 # {% else %}
-URL = "sqlite:///data/hunter2.db"
+URL = "sqlite:///hunter2.db"
 # {% endif %}
 
 
@@ -26,12 +26,16 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("STATEMENT_TIMEOUT", "2.5")
     monkeypatch.setenv("CORS_ORIGINS", "https://A.test/, https://b.test,")
+    monkeypatch.setenv("CORS_ORIGIN_REGEX", r"https://.*\.c\.test")
+    monkeypatch.setenv("ROOT_PATH", "api/")
 
     settings = load_settings()
 
     assert settings.database_url.drivername == "{{ driver.url_scheme }}"
     assert settings.statement_timeout == 2.5
     assert settings.cors_origins == ["https://a.test", "https://b.test"]
+    assert settings.cors_origin_regex == r"https://.*\.c\.test"
+    assert settings.root_path == "/api"
 
 
 def test_settings_come_from_a_file(tmp_path: Path) -> None:
@@ -64,6 +68,8 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
         ("UPSTREAM_URL", "https://api.example/?key=hunter2"),
         # {% endif %}
         ("CORS_ORIGINS", "{"),
+        ("CORS_ORIGINS", "https://*.example.com"),
+        ("CORS_ORIGIN_REGEX", "https://("),
         ("LOG_LEVEL", "LOUD"),
         ("PORT", "65536"),
         ("WORKERS", "0"),
@@ -82,6 +88,13 @@ def test_a_bad_value_stops_the_start_with_one_line(
     assert name in message
     assert "\n" not in message
     assert "hunter2" not in message
+
+
+def test_a_file_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"DATABASE_URL=\xff")
+
+    with pytest.raises(SystemExit, match=r"check the environment or .env: .* byte 0xff"):
+        load_settings()
 
 
 def test_a_missing_value_stops_the_start() -> None:

@@ -50,6 +50,7 @@ COMMON = """
     src/{package}/database/retries.py
     src/{package}/database/session.py
     src/{package}/database/types.py
+    src/{package}/database_url.py
     src/{package}/lifespan.py
     src/{package}/main.py
     src/{package}/migrations/__init__.py
@@ -108,6 +109,7 @@ COMMON = """
     tests/server/test_protocol.py
     tests/server/test_watchdog.py
     tests/support.py
+    tests/test_database_url.py
     tests/test_lifespan.py
     tests/test_main.py
     tests/test_patterns.py

@@ -9,7 +9,7 @@ from sqlalchemy import URL, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from order_desk.database import driver
-from order_desk.settings import parse_database_url
+from order_desk.database_url import parse_database_url
 
 from tests.conftest import alembic_config
 from tests.databases import provide_database

@@ -5,7 +5,8 @@ from sqlalchemy import URL, text
 
 from order_desk.database.engine import Database
 from order_desk.database.preflight import verify_database
-from order_desk.settings import Settings, load_settings, parse_database_url
+from order_desk.database_url import parse_database_url
+from order_desk.settings import Settings, load_settings
 
 OF_A_HOSTING_COMPANY = (
     "sslmode=prefer&application_name=desk&connect_timeout=10"
@@ -48,7 +49,7 @@ async def test_tls_is_used_where_the_url_demands_it(settings: Settings) -> None:
     ("parameters", "reason"),
     [
         ("pgbouncer=true", 'unrecognized configuration parameter "pgbouncer"'),
-        ("sslmode=verify-full&sslrootcert=/nowhere.crt", "No such file"),
+        ("sslmode=verify-full", "root certificate file"),
         ("target_session_attrs=standby", "target"),
     ],
 )

@@ -64,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     return FastAPI(
     # {% endif %}
         title={{ project_name | py_string }},
+        root_path=settings.root_path,
         lifespan=lifespan,
         middleware=list_middleware(settings),
         exception_handlers={
@@ -100,12 +101,13 @@ def list_middleware(settings: Settings) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
+        allow_origin_regex=settings.cors_origin_regex,
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["Location", middleware.REQUEST_ID, middleware.RESPONSE_TIME],
     )
     return [
-        *([cors] if settings.cors_origins else []),
+        *([cors] if settings.cors_origins or settings.cors_origin_regex else []),
         Middleware(middleware.RequestIdMiddleware),
         Middleware(middleware.ResponseTimeMiddleware),
         Middleware(middleware.RequestLogMiddleware),

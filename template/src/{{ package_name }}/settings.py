@@ -1,15 +1,11 @@
 """Settings from the environment, ``.env`` and the files of ``SECRETS``. Times are in seconds."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
-# {% if database_driver == "asyncpg" %}
-from urllib.parse import urlencode
-# {% endif %}
 
 from pydantic import (
-    # {% if http_client != "none" %}
     AfterValidator,
-    # {% endif %}
     BeforeValidator,
     Field,
     # {% if http_client != "none" %}
@@ -20,68 +16,52 @@ from pydantic import (
     PositiveInt,
     ValidationError,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from sqlalchemy import URL
+
+from .database_url import parse_database_url
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 SECRETS = Path("/run/secrets")
 """Where containers find their secrets; ``database_url`` in it is the setting of that name."""
-DRIVER_NAME = "{{ driver.url_scheme }}"
-EXAMPLE_URL = "{{ driver.example_url }}"
-# {% if database_driver == "asyncpg" %}
-SQLALCHEMY_PARAMETERS = {"host", "port", "ssl", "prepared_statement_cache_size"}
-# {% endif %}
-
-
-def parse_database_url(value: object) -> URL:
-    """Read the URL of a database for {{ driver.name }}.
-
-    Raises:
-        ValueError: it is not such a URL.
-    """
-    message = f"must be a URL such as {EXAMPLE_URL}"
-    try:
-        url = make_url(value.strip() if isinstance(value, str) else value)  # type: ignore[arg-type]  # any object may be tried
-    except (ArgumentError, TypeError, ValueError):
-        raise ValueError(message) from None
-    # {% if database_driver == "aiosqlite" %}
-    if url.get_backend_name() != "sqlite":
-        raise ValueError(message)
-    if url.database in (None, "", ":memory:"):
-        message = f"must name a file, such as {EXAMPLE_URL}; memory is not shared by connections"
-        raise ValueError(message)
-    # {% elif postgresql %}
-    if url.get_backend_name() not in ("postgresql", "postgres"):
-        raise ValueError(message)
-    # {% else %}
-    if url.get_backend_name() not in ("mysql", "mariadb"):
-        raise ValueError(message)
-    # {% endif %}
-    # {% if database_driver == "asyncpg" %}
-    if "dsn" not in url.query:
-        # asyncpg knows the parameters of PostgreSQL by their names only in a URL of its own.
-        query = {"application_name": "{{ package_name }}", **url.query}
-        query.pop("connect_timeout", None)  # DATABASE_POOL_TIMEOUT is that
-        kept = {name: query.pop(name) for name in SQLALCHEMY_PARAMETERS & query.keys()}
-        url = url.set(query=kept | {"dsn": f"postgresql://?{urlencode(query)}"})
-    # {% endif %}
-    return url.set(drivername=DRIVER_NAME)
-
 
 DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
-Origin = Annotated[str, Field(pattern=r"^(\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+)$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Level = Literal["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 LogLevel = Annotated[Level, BeforeValidator(str.upper)]
 
 
 def split_origins(value: object) -> object:
-    """Accept ``a, b``; browsers send an origin in lower case and without a slash at its end."""
+    """Accept ``a, b`` and ``["a", "b"]``; browsers send origins in lower case, with no slash."""
     if isinstance(value, str):
-        return [item.strip().rstrip("/").lower() for item in value.split(",") if item.strip()]
+        items = value.strip().removeprefix("[").removesuffix("]").split(",")
+        return [origin for item in items if (origin := item.strip(" \"'").rstrip("/").lower())]
     return value
+
+
+def check_origin(origin: str) -> str:
+    """Refuse what no browser sends, since it would never match."""
+    if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+", origin):
+        advice = "an origin is https://app.example.com, and a pattern belongs in CORS_ORIGIN_REGEX"
+        message = f"{origin}: {advice}"
+        raise ValueError(message)
+    return origin
+
+
+def check_pattern(pattern: str) -> str:
+    """Refuse what is no regular expression."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        message = f"is no regular expression: {error}"
+        raise ValueError(message) from None
+    return pattern
+
+
+def clean_path(value: str) -> str:
+    """Write a prefix as ``/api``, or as nothing."""
+    return f"/{path}" if (path := value.strip("/")) else ""
 
 
 # {% if http_client != "none" %}
@@ -94,6 +74,9 @@ def check_base(url: HttpUrl) -> HttpUrl:
 
 
 # {% endif %}
+Origin = Annotated[str, AfterValidator(check_origin)]
+
+
 class DatabaseSettings(BaseSettings):
     """What migrations need; each field is an environment variable."""
 
@@ -120,6 +103,10 @@ class Settings(DatabaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
     workers: PositiveInt = {{ workers }}
+    root_path: Annotated[str, AfterValidator(clean_path)] = ""
+    """The prefix of all paths that a proxy in front takes away, such as ``/api``."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """The proxies that may say who the client is, separated by commas; ``*`` believes all."""
 
     database_read_url: DatabaseUrl | None = Field(default=None, repr=False)
     """A replica for the reads; without it they go to ``database_url``."""
@@ -152,6 +139,8 @@ class Settings(DatabaseSettings):
 
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_origins)] = []
     """Origins that browsers may call from, separated by commas; ``*`` allows all."""
+    cors_origin_regex: Annotated[str, AfterValidator(check_pattern)] | None = None
+    """A pattern that origins match as a whole, such as ``https://.*\\.example\\.com``."""
     log_level: LogLevel = "INFO"
 
 
@@ -169,9 +158,12 @@ def read_settings(settings_class: type[SettingsT]) -> SettingsT:
     try:
         return settings_class()
     except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
-        ]
-        message = f"Cannot start, check the environment or .env: {'; '.join(faults)}"
-        raise SystemExit(message) from None
+        faults = error.errors(include_url=False, include_input=False)
+        reason = "; ".join(
+            f"{'.'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in faults
+        )
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        reason = str(error)
+    reason = reason.replace("Value error, ", "")
+    message = f"Cannot start, check the environment or .env: {reason}"
+    raise SystemExit(message)

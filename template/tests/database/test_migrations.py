@@ -55,19 +55,25 @@ def test_migrations_say_what_they_have_done(
     assert capsys.readouterr().out == "Nothing to do: revision 9999 is newer than this code.\n"
 
 
+# {% if database_driver == "aiosqlite" %}
+def test_migrations_that_cannot_begin_say_why(
+    monkeypatch: pytest.MonkeyPatch, empty_database: str, tmp_path: Path
+) -> None:
+# {% else %}
 def test_migrations_that_cannot_begin_say_why(
     monkeypatch: pytest.MonkeyPatch, empty_database: str
 ) -> None:
-    url = make_url(empty_database)
-    absent = url.set(database=f"{url.database}/absent")
+# {% endif %}
     # {% if database_driver == "aiosqlite" %}
-    name = "DATABASE_URL"
+    name, reason = "DATABASE_URL", "unable to open database file"
+    absent = make_url(empty_database).set(database=str(tmp_path))
     # {% else %}
-    name = "DATABASE_MIGRATION_URL"
+    name, reason = "DATABASE_MIGRATION_URL", "absent"
+    absent = make_url(empty_database).set(database="absent")
     # {% endif %}
     monkeypatch.setenv(name, absent.render_as_string(hide_password=False))
 
-    with pytest.raises(SystemExit, match=rf"Cannot migrate, check {name}: .*absent") as stop:
+    with pytest.raises(SystemExit, match=f"Cannot migrate, check {name}: .*{reason}") as stop:
         upgrade_database()
 
     assert "\n" not in str(stop.value)

@@ -1,10 +1,11 @@
 """What is particular to {{ driver.name }}; the rest of the service asks here for the meaning."""
 
 # {% if database_driver == "aiosqlite" %}
+import sqlite3
 import time
 from typing import Any
 
-from sqlalchemy import Connection, event
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -38,7 +39,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from typing import Any
 
 import psycopg
-from sqlalchemy import ExceptionContext, event
+from sqlalchemy import URL, ExceptionContext, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 # {% endif %}
@@ -286,10 +287,9 @@ def adapted(error: Exception, dialect: Dialect) -> Exception:
 # {% elif database_driver == "psycopg" %}
 
 
-def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
+def engine_options(url: URL, settings: Settings, *, read_only: bool) -> dict[str, Any]:
     """Return the arguments of ``create_async_engine`` that differ between drivers."""
     connect_args: dict[str, Any] = {
-        "fallback_application_name": "{{ package_name }}",
         "connect_timeout": max(1, round(settings.database_pool_timeout)),
         # The server stops a statement first; this is for a server that no longer answers.
         "tcp_user_timeout": round((settings.statement_timeout + 1) * 1000),
@@ -299,8 +299,8 @@ def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     server_settings = session_settings(settings)
     if read_only:
         server_settings["default_transaction_read_only"] = "on"
-    options = " ".join(f"-c {name}={value}" for name, value in server_settings.items())
-    connect_args["options"] = options
+    options = [f"-c {name}={value}" for name, value in server_settings.items()]
+    connect_args["options"] = " ".join([str(url.query.get("options", "")), *options]).strip()
     return {"connect_args": connect_args} | ({"isolation_level": "AUTOCOMMIT"} if read_only else {})
 
 
@@ -425,6 +425,14 @@ def place_of(error: DBAPIError) -> dict[str, str]:
     *_, found = [None, *_PLACE.findall(text)]
     return {"constraint_name": found} if found else {}
 # {% else %}
+
+
+def open_file(url: URL) -> None:
+    """Open the file and close it, so that the reason why it cannot be opened is heard here.
+
+    aiosqlite would leave a thread behind that still reports to an event loop which has ended.
+    """
+    sqlite3.connect(str(url.database), uri="uri" in url.query).close()
 
 
 def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:

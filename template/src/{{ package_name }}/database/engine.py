@@ -55,7 +55,11 @@ def create_engine(
         json_serializer=lambda value: dumps(value).decode(),
         json_deserializer=loads,
         # {% endif %}
+        # {% if database_driver == "psycopg" %}
+        **engine_options(url, settings, read_only=read_only),
+        # {% else %}
         **engine_options(settings, read_only=read_only),
+        # {% endif %}
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     event.listen(engine.sync_engine, "handle_error", _translate_network_error)

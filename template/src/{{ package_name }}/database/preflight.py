@@ -1,6 +1,9 @@
 """What must be true of the database before the service starts."""
 
 import asyncio
+# {% if database_driver == "aiosqlite" %}
+import sqlite3
+# {% endif %}
 
 from sqlalchemy import URL, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -8,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..settings import Settings
 from ..web.problems import Problem
 # {% if database_driver == "aiosqlite" %}
+from .driver import open_file
 from .engine import create_engine
 # {% else %}
 from .driver import MAX_CONNECTIONS, TAKES_NO_CHANGES
@@ -37,6 +41,9 @@ async def verify_database(settings: Settings) -> None:
 async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -> None:
     engine = create_engine(url, settings, read_only=read_only, pool_size=1)
     try:
+        # {% if database_driver == "aiosqlite" %}
+        open_file(url)
+        # {% endif %}
         async with asyncio.timeout(settings.database_pool_timeout), engine.connect() as connection:
             # {% if database_driver == "aiosqlite" %}
             await connection.execute(text("SELECT 1"))
@@ -50,7 +57,11 @@ async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -
             # {% endif %}
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
+    # {% if database_driver == "aiosqlite" %}
+    except (Problem, SQLAlchemyError, sqlite3.Error) as error:
+    # {% else %}
     except (Problem, SQLAlchemyError, OSError) as error:
+    # {% endif %}
         message = f"Cannot start, check {name}: {why_not_connected(url, error)}"
         raise SystemExit(message) from None
     finally:
@@ -87,10 +98,20 @@ def _verify_sum(name: str, limit: int, settings: Settings) -> None:
 
 def why_not_connected(url: URL, error: BaseException) -> str:
     """Say in one line, without secrets, why no connection could be made."""
-    cause = error.__cause__ or error
-    reason = " ".join(str(cause).split()) or type(cause).__name__
+    causes = [error]
+    while cause := causes[-1].__cause__ or causes[-1].__context__:
+        causes.append(cause)
+    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+        reason = "the connection was refused; no server listens there"
+    elif any(isinstance(cause, TimeoutError) for cause in causes):
+        reason = "no answer in time"
+    else:
+        cause = error.__cause__ or error
+        # The first argument may be a number.
+        reason = " ".join(str(cause.args[-1] if cause.args else "").split()) or type(cause).__name__
     # {% if postgresql %}
-    return f"no connection to {url.set(query={})!r}: {reason}{pooler_hint(reason)}"
-    # {% else %}
-    return f"no connection to {url.set(query={})!r}: {reason}"
+    if "unrecognized configuration parameter" in reason:
+        reason += "; leave it out of the URL"
+    reason += pooler_hint(reason)
     # {% endif %}
+    return f"no connection to {url.set(query={})!r}: {reason}"

@@ -32,6 +32,8 @@ from {{ package_name }}.database.driver import (
     MIGRATION_SETTINGS,
     NOTHING_PREPARED,
 )
+# {% elif database_driver == "aiosqlite" %}
+from {{ package_name }}.database.driver import MIGRATION_SETTINGS, open_file
 # {% else %}
 from {{ package_name }}.database.driver import MIGRATION_SETTINGS
 # {% endif %}
@@ -39,11 +41,8 @@ from {{ package_name }}.database.preflight import why_not_connected
 # {% if not postgresql %}
 from {{ package_name }}.database.types import UtcDateTime
 # {% endif %}
-from {{ package_name }}.settings import (
-    DRIVER_NAME,
-    DatabaseSettings,
-    read_settings,
-)
+from {{ package_name }}.database_url import DRIVER_NAME
+from {{ package_name }}.settings import DatabaseSettings, read_settings
 # {% if not postgresql %}
 
 
@@ -148,6 +147,9 @@ async def migrate(settings: DatabaseSettings) -> None:
     # {% endif %}
     async with AsyncExitStack() as stack:
         try:
+            # {% if database_driver == "aiosqlite" %}
+            open_file(url)
+            # {% endif %}
             connection = await stack.enter_async_context(engine.connect())
             # {% if postgresql %}
             lock = await stack.enter_async_context(engine.connect())
