@@ -36,7 +36,7 @@ import asyncio, sys
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from order_desk.database.driver import NOTHING_PREPARED
-from order_desk.settings import parse_database_url
+from order_desk.database_url import parse_database_url
 
 STATE = text('''
     SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')

@@ -7,7 +7,8 @@ from sqlalchemy.exc import DBAPIError
 from {{ package_name }}.database.engine import Database
 from {{ package_name }}.database.pooler import pooler_hint, session_fault
 from {{ package_name }}.database.preflight import verify_database
-from {{ package_name }}.settings import Settings, parse_database_url
+from {{ package_name }}.database_url import parse_database_url
+from {{ package_name }}.settings import Settings
 
 from tests.conftest import MakeClient
 from tests.databases import provide_database, run_admin_sql
