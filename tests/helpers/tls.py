@@ -95,8 +95,9 @@ def mariadb(folder: Path) -> Iterator[int]:
     data, port = folder / "mysql", free_port()
     data.mkdir(mode=0o700)
     user = ("--user=root",) if SERVER else ()
-    install = (program("mariadb-install-db"), "--no-defaults", "--datadir=./mysql", *user)
-    subprocess.run(install, cwd=folder, check=True, capture_output=True)
+    # Without it there is an anonymous user of localhost, who comes before others.
+    install = (program("mariadb-install-db"), "--skip-test-db", "--no-defaults", *user)
+    subprocess.run((*install, "--datadir=./mysql"), cwd=folder, check=True, capture_output=True)
     start = folder / "start.sql"
     start.write_text(
         "SET NAMES utf8mb4;\n"
