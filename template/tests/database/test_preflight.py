@@ -3,7 +3,7 @@ import pytest
 # {% if database_driver == "asyncmy" %}
 from {{ package_name }}.database import preflight
 # {% endif %}
-from {{ package_name }}.database.preflight import verify_database
+from {{ package_name }}.database.preflight import verify_database, why_not_connected
 from {{ package_name }}.settings import Settings
 
 
@@ -24,6 +24,20 @@ async def test_a_wrong_url_stops_the_start_with_one_line(settings: Settings) -> 
 
     assert "\n" not in str(stop.value)
     assert "hunter2" not in str(stop.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectionRefusedError(), "no server listens there"),
+        (TimeoutError(), "no answer in time"),
+        # {% if postgresql %}
+        (OSError("unrecognized configuration parameter"), "leave it out of the URL"),
+        # {% endif %}
+    ],
+)
+def test_a_failed_connection_says_why(settings: Settings, error: OSError, reason: str) -> None:
+    assert why_not_connected(settings.database_url, error).endswith(reason)
 # {% if database_driver != "aiosqlite" %}
 
 

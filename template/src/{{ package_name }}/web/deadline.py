@@ -50,7 +50,7 @@ class DeadlineMiddleware:
         try:
             async with timeout:
                 await self.app(scope, receive, send_in_time)
-        except TimeoutError:
+        except (TimeoutError, ExceptionGroup):  # a stream may end with a group of what it met
             if not timeout.expired():
                 raise
             if is_endless:
