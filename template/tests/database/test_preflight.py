@@ -37,7 +37,10 @@ async def test_a_wrong_url_stops_the_start_with_one_line(settings: Settings) -> 
     ],
 )
 def test_a_failed_connection_says_why(settings: Settings, error: OSError, reason: str) -> None:
-    assert why_not_connected(settings.database_url, error).endswith(reason)
+    failure = Exception()
+    failure.__cause__ = error
+
+    assert why_not_connected(settings.database_url, failure).endswith(reason)
 # {% if database_driver != "aiosqlite" %}
 
 
