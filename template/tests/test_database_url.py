@@ -48,7 +48,7 @@ TRANSLATED = [
 ]
 REFUSED = [
     ("postgresql://localhost:port/app", "must be a URL"),
-    ("mysql://localhost/app", "must be a URL"),
+    ("http://localhost/app", "must be a URL"),
     ("postgresql://user:p@ss@db.example/app", "is written %40"),
     (f"{START}/app?sslcert=/absent.crt", "sslcert: there is no file /absent.crt"),
     # {% if database_driver == "asyncpg" %}
@@ -74,7 +74,7 @@ TRANSLATED = [
 ]
 REFUSED = [
     ("mysql://localhost:port/app", "must be a URL"),
-    ("postgresql://localhost/app", "must be a URL"),
+    ("http://localhost/app", "must be a URL"),
     ("mysql://user:p@ss@db.example/app", "is written %40"),
     (f"{START}?ssl-mode=PREFERRED", "no ssl-mode=PREFERRED: write one of DISABLED, REQUIRED"),
     (f"{START}?sslaccept=strict", "asyncmy has no sslaccept: leave it out"),
@@ -88,7 +88,7 @@ TRANSLATED = [
 ]
 REFUSED = [
     ("sqlite", "must be a URL"),
-    ("postgresql://localhost/app", "must be a URL"),
+    ("http://localhost/app", "must be a URL"),
     ("sqlite://user:p@ss@db.example/app", "is written %40"),
     ("sqlite://", "must name a file"),
     ("sqlite:///service.db?mode=ro", "SQLite has no mode: leave it out"),

@@ -53,9 +53,9 @@ class DeadlineMiddleware:
         except (TimeoutError, ExceptionGroup):  # a stream may end with a group of what it met
             if not timeout.expired():
                 raise
-            if is_endless:
-                await send({"type": "http.response.body"})
-                return
+        if timeout.expired() and is_endless:
+            await send({"type": "http.response.body"})
+        elif timeout.expired():
             # What is left of the body may never come.
             problem = DeadlineExceeded(headers={"Connection": "close"})
             await ProblemResponse(problem, scope)(scope, receive, send)
