@@ -171,22 +171,26 @@ class DriverConnection:
         """Return all rows."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-
-        async def run() -> Sequence[Row]:
+        try:
             if plan.columns is None:
                 prepared = await driver.prepare(plan.sql)
                 types = [column.type.oid for column in prepared.get_attributes()]
                 plan.columns = statement.processes(plan.dialect, types)
-            rows: Sequence[Row] = await driver.fetch(plan.sql, *plan.arguments(values))
-            return rows
-
-        return plan.converted(await self._twice(run, plan.sql))
+            rows = await driver.fetch(plan.sql, *plan.arguments(values))
+        except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
+            arguments = plan.arguments(values)
+            rows = await self._again(error, plan.sql, lambda: driver.fetch(plan.sql, *arguments))
+        return plan.converted(rows)
 
     async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
         """Run an INSERT, which is a transaction by itself."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-        await self._twice(lambda: driver.execute(plan.sql, *plan.arguments(values)), plan.sql)
+        arguments = plan.arguments(values)
+        try:
+            await driver.execute(plan.sql, *arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
+            await self._again(error, plan.sql, lambda: driver.execute(plan.sql, *arguments))
     # {% else %}
     async def fetch(self, statement: Statement, values: Mapping[str, object]) -> Sequence[Row]:
         """Return all rows."""
@@ -201,38 +205,42 @@ class DriverConnection:
                 plan.columns = statement.processes(plan.dialect, types)
             return rows
 
-        return plan.converted(await self._twice(run, plan.sql))
+        try:
+            rows = await run()
+        except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
+            rows = await self._again(error, plan.sql, run)
+        return plan.converted(rows)
 
     async def commit(self, statement: Statement, values: Mapping[str, object]) -> None:
         """Run an INSERT, which is a transaction by itself."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
+        arguments = plan.arguments(values)
         await driver.set_autocommit(True)
         try:
-            await self._twice(lambda: driver.execute(plan.sql, plan.arguments(values)), plan.sql)
+            await driver.execute(plan.sql, arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
+            await self._again(error, plan.sql, lambda: driver.execute(plan.sql, arguments))
         finally:
             if not driver.closed:
                 # Or the next transaction on this connection would not be one.
                 await driver.set_autocommit(False)
     # {% endif %}
 
-    async def _twice(self, run: Callable[[], Awaitable[T]], sql: str) -> T:
-        """Run a statement, and again when it was prepared before the schema was changed."""
+    async def _again(self, error: Exception, sql: str, run: Callable[[], Awaitable[T]]) -> T:
+        """Run a statement again that was prepared before the schema was changed; or raise."""
         driver: Any = self._connection.driver_connection
         try:
-            try:
-                return await run()
-            except Exception as error:
-                if not is_outdated(error):
-                    raise
-                # {% if database_driver == "asyncpg" %}
-                await driver.reload_schema_state()
-                # {% else %}
-                await driver.execute("DEALLOCATE ALL")
-                # {% endif %}
-                return await run()
-        except Exception as error:
-            raise await self._failed(error, sql) from error
+            if not is_outdated(error):
+                raise error
+            # {% if database_driver == "asyncpg" %}
+            await driver.reload_schema_state()
+            # {% else %}
+            await driver.execute("DEALLOCATE ALL")
+            # {% endif %}
+            return await run()
+        except Exception as failure:
+            raise await self._failed(failure, sql) from failure
 
     async def _failed(self, error: Exception, sql: str) -> Exception:
         """Return the error as SQLAlchemy raises it, and give up a connection that is lost."""

@@ -33,18 +33,17 @@ class DeadlineMiddleware:
         timeout = asyncio.timeout(self._seconds)
         state = scope.setdefault("state", {})
         state.setdefault("deadlines", []).append(timeout)
-        is_endless = False
+        head: Message = {}
 
         async def send_in_time(message: Message) -> None:
-            nonlocal is_endless
+            nonlocal head
             if timeout.expired():
                 return
             if message["type"] == "http.response.start":
                 timeout.reschedule(None)
-                content_type = Headers(raw=message["headers"]).get("content-type", "")
-                is_endless = content_type.startswith("text/event-stream")
+                head = message
             await send(message)
-            if is_endless and "drain" in state and state["drain"].draining:
+            if "drain" in state and state["drain"].draining and _is_stream_of_events(head):
                 timeout.reschedule(0)
 
         try:
@@ -53,12 +52,17 @@ class DeadlineMiddleware:
         except (TimeoutError, ExceptionGroup):  # a stream may end with a group of what it met
             if not timeout.expired():
                 raise
-        if timeout.expired() and is_endless:
+        if timeout.expired() and head:
             await send({"type": "http.response.body"})
         elif timeout.expired():
             # What is left of the body may never come.
             problem = DeadlineExceeded(headers={"Connection": "close"})
             await ProblemResponse(problem, scope)(scope, receive, send)
+
+
+def _is_stream_of_events(head: Message) -> bool:
+    content_type = Headers(raw=head["headers"]).get("content-type", "")
+    return content_type.startswith("text/event-stream")
 
 
 def deadline(seconds: float | None) -> Any:  # noqa: ANN401 - as FastAPI's Depends() itself
