@@ -176,9 +176,9 @@ class DriverConnection:
                 prepared = await driver.prepare(plan.sql)
                 types = [column.type.oid for column in prepared.get_attributes()]
                 plan.columns = statement.processes(plan.dialect, types)
-            rows = await driver.fetch(plan.sql, *plan.arguments(values))
-        except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
             arguments = plan.arguments(values)
+            rows = await driver.fetch(plan.sql, *arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
             rows = await self._again(error, plan.sql, lambda: driver.fetch(plan.sql, *arguments))
         return plan.converted(rows)
 
@@ -186,8 +186,8 @@ class DriverConnection:
         """Run an INSERT, which is a transaction by itself."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-        arguments = plan.arguments(values)
         try:
+            arguments = plan.arguments(values)
             await driver.execute(plan.sql, *arguments)
         except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
             await self._again(error, plan.sql, lambda: driver.execute(plan.sql, *arguments))
@@ -215,9 +215,9 @@ class DriverConnection:
         """Run an INSERT, which is a transaction by itself."""
         plan = statement.plan(self._engine.dialect)
         driver: Any = self._connection.driver_connection
-        arguments = plan.arguments(values)
         await driver.set_autocommit(True)
         try:
+            arguments = plan.arguments(values)
             await driver.execute(plan.sql, arguments)
         except Exception as error:  # noqa: BLE001 - it is raised again, unless the second run succeeds
             await self._again(error, plan.sql, lambda: driver.execute(plan.sql, arguments))
@@ -229,18 +229,18 @@ class DriverConnection:
 
     async def _again(self, error: Exception, sql: str, run: Callable[[], Awaitable[T]]) -> T:
         """Run a statement again that was prepared before the schema was changed; or raise."""
-        driver: Any = self._connection.driver_connection
-        try:
-            if not is_outdated(error):
-                raise error
-            # {% if database_driver == "asyncpg" %}
-            await driver.reload_schema_state()
-            # {% else %}
-            await driver.execute("DEALLOCATE ALL")
-            # {% endif %}
-            return await run()
-        except Exception as failure:
-            raise await self._failed(failure, sql) from failure
+        if is_outdated(error):
+            driver: Any = self._connection.driver_connection
+            try:
+                # {% if database_driver == "asyncpg" %}
+                await driver.reload_schema_state()
+                # {% else %}
+                await driver.execute("DEALLOCATE ALL")
+                # {% endif %}
+                return await run()
+            except Exception as second:  # noqa: BLE001 - it is raised below
+                error = second
+        raise await self._failed(error, sql) from error
 
     async def _failed(self, error: Exception, sql: str) -> Exception:
         """Return the error as SQLAlchemy raises it, and give up a connection that is lost."""
