@@ -78,14 +78,13 @@ def _watched(
 
 
 def _called_by_service() -> bool:
-    frame = sys._getframe()
+    frame, is_ours = sys._getframe(), False
     while frame.f_back:
         frame = frame.f_back
         if frame.f_code.co_filename in MAY_BLOCK:
             return False
-        if frame.f_code.co_filename.startswith(PACKAGE):
-            return True
-    return False
+        is_ours = is_ours or frame.f_code.co_filename.startswith(PACKAGE)
+    return is_ours
 
 
 @contextmanager
