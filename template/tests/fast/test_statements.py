@@ -27,6 +27,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal_column,
     select,
     text,
 )
@@ -49,11 +50,8 @@ from {{ package_name }}.database.errors import DatabaseUnavailable
 # {% endif %}
 from {{ package_name }}.database.faults import Fault
 from {{ package_name }}.database.gate import Overloaded
-# {% if database_driver == "asyncpg" %}
+from {{ package_name }}.fast import connections
 from {{ package_name }}.fast.connections import Plan, Statement, reading
-# {% else %}
-from {{ package_name }}.fast.connections import Plan
-# {% endif %}
 from {{ package_name }}.fast.statements import Nested, NewRow, Query, names_of
 from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
@@ -568,6 +566,16 @@ async def test_a_network_that_fails_is_told(
 
     await assert_all_returned(database, connections=settings.database_pool_size)
     assert await own_number(database) != number
+
+
+async def test_a_second_run_that_fails_is_told(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "is_outdated", lambda _: True)
+
+    async with reading(state["database"]) as connection:
+        with pytest.raises(DBAPIError, match="division by zero"):
+            await connection.fetch(Statement(select(literal_column("1 / 0"))), {})
 
 
 # {% if database_driver == "asyncpg" %}
