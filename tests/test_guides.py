@@ -51,27 +51,48 @@ class Product(Entity):
 '''
 
 
-TESTS = """\
-from sqlalchemy import MetaData
+MIGRATION = '''\
+"""Products."""
 
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "products",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("price", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_products"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("products")
+'''
+
+
+TESTS = """\
 from order_desk.lifespan import State
 from order_desk.products.models import Product
 from order_desk.products.repository import ProductRepository
 
-from tests.support import tables
-
 
 async def test_a_list_is_sorted_and_filtered(state: State) -> None:
-    alone = MetaData()
-    Product.metadata.tables["products"].to_metadata(alone)
-    async with tables(state["database"].write_engine, alone):
-        async with state["database"].write() as session:
-            session.add_all(Product(name=name, price=price) for name, price in PRODUCTS)
-        async with state["database"].read() as session:
-            products = ProductRepository(session)
-            every = await products.page(name=None, limit=2, cursor=None)
-            rest = await products.page(name=None, limit=2, cursor=every.next_cursor)
-            named = await products.page(name="Cup", limit=2, cursor=None)
+    async with state["database"].write() as session:
+        session.add_all(Product(name=name, price=price) for name, price in PRODUCTS)
+    async with state["database"].read() as session:
+        products = ProductRepository(session)
+        every = await products.page(name=None, limit=2, cursor=None)
+        rest = await products.page(name=None, limit=2, cursor=every.next_cursor)
+        named = await products.page(name="Cup", limit=2, cursor=None)
 
     assert [product.price for product in (*every.items, *rest.items)] == [1, 2, 3]
     assert [product.price for product in named.items] == [1, 3]
@@ -99,6 +120,8 @@ def guided(render: Render) -> Service:
         assert f"`{named.strip()}`" in (folder / "docs/guides.md").read_text("utf-8")
         insert(folder / PACKAGE / "main.py", line, named)
     (folder / PACKAGE / "products/models.py").write_text(MODEL, "utf-8")
+    versions = folder / PACKAGE / "migrations/versions"
+    (versions / "0002_products.py").write_text(MIGRATION, "utf-8")
     (folder / "tests/test_products.py").write_text(TESTS, "utf-8")
     return Service.rendered(folder, {"package_name": "order_desk", **answers})
 
