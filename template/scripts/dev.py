@@ -33,7 +33,7 @@ from sqlalchemy.pool import NullPool
 
 from {{ package_name }}.__main__ import listen
 from {{ package_name }}.database.preflight import verify_database
-from {{ package_name }}.settings import load_settings, read_settings
+from {{ package_name }}.settings import load_settings
 # {% if example or database_driver != "aiosqlite" %}
 
 # {% endif %}
@@ -114,7 +114,7 @@ def leave(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def database_url() -> Iterator[str]:
     """Return the URL that is set, or that of a database of the project's own."""
-    given = read_settings(Given).database_url
+    given = Given().database_url
     if given is not None:
         yield given
         return
