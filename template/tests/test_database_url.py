@@ -31,6 +31,7 @@ TRANSLATED = [
     ),
     ("postgresql://[::1],[::2]:5440/app", {"host": "::1,::2", "port": "5432,5440"}),
     ("postgres://%2Fvar%2Frun/app", {"host": "/var/run", "port": "5432"}),
+    ("postgres://user:a,b@db.example/app", {}),
     # {% if database_driver == "asyncpg" %}
     (f"{START}/app?channel_binding=require&keepalives=1", {"sslmode": "require"}),
     (

@@ -26,7 +26,11 @@ DRIVER_NAME = "{{ driver.url_scheme }}"
 EXAMPLE_URL = "{{ driver.example_url }}"
 # {% if postgresql %}
 
-_SEVERAL_HOSTS = re.compile(r"(?P<start>[^:/]+://(?:[^@]*@)?)(?P<hosts>[^/?]*,[^/?]*)(?P<rest>.*)")
+_HOSTS = re.compile(
+    r"(?P<start>[^:/]+://(?:[^@]*@)?)"
+    r"(?P<hosts>[^@/?]*,[^@/?]*|%2[Ff][^@/?]*)"  # several, or the folder of a socket
+    r"(?P<rest>(?:[/?].*)?)"
+)
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _SSL = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 # The sessions to read with are read-only on every server, so the driver cannot go by that.
@@ -102,9 +106,7 @@ def parse_database_url(value: object) -> URL:
 
 def _with_hosts_as_parameters(text: str) -> str:
     """Write ``one:5432,two:5433`` and ``%2Fa%2Fsocket`` as parameters, which SQLAlchemy reads."""
-    found = _SEVERAL_HOSTS.match(text) or re.match(
-        r"(?P<start>[^:/]+://(?:[^@]*@)?)(?P<hosts>%2[Ff][^/?]*)(?P<rest>.*)", text
-    )
+    found = _HOSTS.fullmatch(text)
     if found is None:
         return text
     pairs = [re.fullmatch(r"\[?(.*?)\]?(?::(\d+))?", host) for host in found["hosts"].split(",")]
