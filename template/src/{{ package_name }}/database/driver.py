@@ -107,6 +107,11 @@ _FAULT_CLASSES = {
     "53": Fault.EXHAUSTED,
 }
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
+
+
+def is_read_only(error: object) -> bool:
+    """Say whether the server refuses all changes."""
+    return getattr(error, "sqlstate", None) == "25006"
 # {% elif database_driver == "asyncmy" %}
 
 MAX_CONNECTIONS = "SELECT @@max_connections"
@@ -237,11 +242,6 @@ def is_outdated(error: object) -> bool:
     return lookup_failed or isinstance(error, asyncpg.InvalidCachedStatementError)
 
 
-def is_read_only(error: object) -> bool:
-    """Say whether the server refuses all changes."""
-    return getattr(error, "sqlstate", None) == "25006"
-
-
 def fault_of(error: DBAPIError) -> Fault:
     """Say what an error of the driver means."""
     if error.connection_invalidated:
@@ -328,11 +328,6 @@ def is_outdated(error: object) -> bool:
         return False
     lookup_failed = isinstance(error, psycopg.errors.InternalError_) and "lookup" in str(error)
     return lookup_failed or error.diag.source_function == "RevalidateCachedQuery"
-
-
-def is_read_only(error: object) -> bool:
-    """Say whether the server refuses all changes."""
-    return getattr(error, "sqlstate", None) == "25006"
 
 
 def fault_of(error: DBAPIError) -> Fault:

@@ -48,13 +48,13 @@ async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -
             # {% if database_driver == "aiosqlite" %}
             await connection.execute(text("SELECT 1"))
             # {% else %}
+            # {% if postgresql %}
+            fault = await session_fault(connection, settings, read_only=read_only)
+            # {% else %}
             fault: str | None = None
+            # {% endif %}
             if not read_only and await connection.scalar(text(TAKES_NO_CHANGES)):
                 fault = "it takes no changes: the server is a standby, or was made read-only"
-            # {% if postgresql %}
-            else:
-                fault = await session_fault(connection, settings, read_only=read_only)
-            # {% endif %}
             limit = int(await connection.scalar(text(MAX_CONNECTIONS)))
             # {% endif %}
     # {% if database_driver == "aiosqlite" %}
