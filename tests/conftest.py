@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from pytest_copie.plugin import Copie
 
 from tests.helpers import variants
+from tests.helpers.service import Service
 from tests.helpers.template import checked, copy_questionnaire, copy_template
 
 Render = Callable[[Mapping[str, Any]], Path]
+ServiceWith = Callable[..., Service]
 
 # These tests run inside a rendered service, to which test_owner_code.py adds them.
 collect_ignore = ["owner_code"]
@@ -132,5 +135,17 @@ def render(copie_session: Copie, template: Path) -> Render:
             raise result.exception
         assert result.project_dir is not None
         return result.project_dir
+
+    return rendered
+
+
+@pytest.fixture(scope="module")
+def service_with(render: Render) -> ServiceWith:
+    """Render Order Desk with some answers, each once in a module."""
+
+    @cache
+    def rendered(**given: Any) -> Service:
+        answers = {"project_name": "Order Desk", "database_driver": "asyncpg", **given}
+        return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
 
     return rendered

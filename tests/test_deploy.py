@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from extensions.deploy import deployment, dockerfile_string, pods_problem
-from tests.conftest import Render
+from tests.conftest import ServiceWith
 from tests.helpers.image import Build, Container, Image, instructions
 from tests.helpers.load import Load
 from tests.helpers.process import (
@@ -30,13 +30,6 @@ from tests.helpers.process import (
     provider,
 )
 from tests.helpers.service import Service, run
-
-KUBERNETES = {"project_name": "Order Desk", "deploy": "kubernetes"}
-
-
-def rendered(render: Render, **answers: Any) -> Service:
-    given = {**KUBERNETES, **answers}
-    return Service.rendered(render(given), {"package_name": "order_desk", **given})
 
 
 def manifest(service: Service, name: str) -> dict[str, Any]:
@@ -76,9 +69,9 @@ def shutdown_seconds(service: Service) -> float:
     ids=str,
 )
 def test_the_numbers_of_the_manifests_follow_from_the_answers(
-    render: Render, answers: dict[str, Any]
+    service_with: ServiceWith, answers: dict[str, Any]
 ) -> None:
-    service = rendered(render, **answers)
+    service = service_with(deploy="kubernetes", **answers)
     drain, pod = default_of(service, "drain_seconds"), pod_of(service)
     scaler, rollout = (
         manifest(service, "autoscaler")["spec"],
@@ -100,8 +93,8 @@ def test_the_numbers_of_the_manifests_follow_from_the_answers(
     assert pods * of_pod <= limit - 10
 
 
-def test_compose_gives_the_service_the_time_that_it_needs_to_end(render: Render) -> None:
-    service = rendered(render, deploy="container")
+def test_compose_gives_the_service_the_time_that_it_needs_to_end(service_with: ServiceWith) -> None:
+    service = service_with(deploy="container")
     compose = yaml.safe_load(service.text("compose.yaml"))
 
     grace = compose["services"]["service"]["stop_grace_period"]
@@ -110,9 +103,9 @@ def test_compose_gives_the_service_the_time_that_it_needs_to_end(render: Render)
 
 
 @pytest.mark.parametrize("name", ["deployment", "migration"])
-def test_pods_keep_the_restricted_profile_and_more(render: Render, name: str) -> None:
+def test_pods_keep_the_restricted_profile_and_more(service_with: ServiceWith, name: str) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
-    pod = pod_of(rendered(render), name)
+    pod = pod_of(service_with(deploy="kubernetes"), name)
     (container,) = pod["containers"]
 
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -133,8 +126,8 @@ def test_pods_keep_the_restricted_profile_and_more(render: Render, name: str) ->
     }
 
 
-def test_the_parts_of_the_base_find_each_other(render: Render) -> None:
-    service = rendered(render)
+def test_the_parts_of_the_base_find_each_other(service_with: ServiceWith) -> None:
+    service = service_with(deploy="kubernetes")
     base = yaml.safe_load(service.text("deploy/base/kustomization.yaml"))
     overlay = yaml.safe_load(service.text("deploy/overlays/production/kustomization.yaml"))
     files = {file.rpartition("/")[2] for file in service.files if file.startswith("deploy/base/")}
@@ -167,8 +160,8 @@ def test_no_text_ends_a_string_of_a_dockerfile() -> None:
     assert dockerfile_string('"$HOME" \\ 日') == '"\\"\\$HOME\\" \\\\ 日"'
 
 
-def test_the_image_has_one_python_for_its_build_and_for_ci(render: Render) -> None:
-    service = rendered(render)
+def test_the_image_has_one_python_for_its_build_and_for_ci(service_with: ServiceWith) -> None:
+    service = service_with(deploy="kubernetes")
     images = [
         arguments
         for word, arguments in instructions(service.text("Dockerfile"))
@@ -244,9 +237,9 @@ def socket_of(url: str, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def image(render: Render, tmp_path_factory: pytest.TempPathFactory) -> Image:
+def image(service_with: ServiceWith, tmp_path_factory: pytest.TempPathFactory) -> Image:
     """What the Dockerfile of the default service makes."""
-    folder = render({"project_name": "Order Desk"})
+    folder = service_with().folder
     run(sys.executable, "-m", "uv", "lock", "--quiet", cwd=folder)
     return Build(folder, tmp_path_factory.mktemp("stages")).carry_out()
 
@@ -276,7 +269,7 @@ except OSError as error:
 @pytest.mark.xdist_group("image")
 @pytest.mark.skipif(sys.platform != "linux", reason="containers are made by Linux")
 def test_the_image_migrates_serves_and_ends(
-    image: Image, render: Render, tmp_path: Path, pytestconfig: pytest.Config
+    image: Image, service_with: ServiceWith, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
     """Read-only, without a network, a name or a home; the database is reached by a socket."""
     tmp_path.chmod(0o755)
@@ -284,10 +277,7 @@ def test_the_image_migrates_serves_and_ends(
     secrets.mkdir()
     sockets.mkdir()
     volumes = {secrets: "/run/secrets", sockets: "/run/postgresql"}
-    service = Service.rendered(
-        render({"project_name": "Order Desk"}),
-        {"package_name": "order_desk", "database_driver": "asyncpg"},
-    )
+    service = service_with()
     environment = service.environment(pytestconfig.getoption("service_python"))
 
     with (
@@ -372,9 +362,9 @@ class Pods:
 @pytest.mark.slow
 @pytest.mark.xdist_group("image")
 def test_a_rollout_by_the_manifest_loses_no_request(
-    render: Render, pytestconfig: pytest.Config
+    service_with: ServiceWith, pytestconfig: pytest.Config
 ) -> None:
-    service = rendered(render, database_driver="asyncpg")
+    service = service_with(deploy="kubernetes")
     environment = service.environment(pytestconfig.getoption("service_python"))
     with deployed(service, environment) as deployment, ExitStack() as stack:
         pods = Pods(service, deployment)

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conftest import Render
+from tests.conftest import ServiceWith
 from tests.helpers.load import Load
 from tests.helpers.process import (
     Deployment,
@@ -35,7 +35,7 @@ from tests.helpers.process import (
     free_port,
     server_of,
 )
-from tests.helpers.service import Service, run
+from tests.helpers.service import run
 
 DRIVERS = ("asyncpg", "psycopg", "aiosqlite", "asyncmy")
 KILLS = 20
@@ -60,15 +60,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 @pytest.fixture(scope="module", params=DRIVERS)
 def deployment(
-    request: pytest.FixtureRequest, render: Render, pytestconfig: pytest.Config
+    request: pytest.FixtureRequest, service_with: ServiceWith, pytestconfig: pytest.Config
 ) -> Iterator[Deployment]:
     """A service with each driver, and two of them with an HTTP client."""
-    answers = {
-        "project_name": "Order Desk",
-        "database_driver": request.param,
-        "http_client": HTTP_CLIENTS[request.param],
-    }
-    service = Service.rendered(render(answers), {"package_name": "order_desk", **answers})
+    driver = request.param
+    service = service_with(database_driver=driver, http_client=HTTP_CLIENTS[driver])
     environment = service.environment(pytestconfig.getoption("service_python"))
     with deployed(service, environment) as provided:
         yield provided

@@ -4,14 +4,13 @@ import json
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import Render
+from tests.conftest import ServiceWith
 from tests.helpers import tls
 from tests.helpers.process import PROVIDE, provider
 from tests.helpers.service import Service, attempt, run
@@ -20,7 +19,6 @@ from tests.helpers.updates import substitute
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hosting")]
 
 Expected = dict[str, list[str] | str]
-ServiceWith = Callable[[str], Service]
 
 CONNECT = """
 import asyncio, json, logging, os, sys
@@ -67,18 +65,6 @@ OF_POSTGRESQL = (
 )
 DEFAULT = ["order_desk", '"$user", public']
 USER = f"postgresql://postgres:{quote(tls.PASSWORD, safe='')}"
-
-
-@pytest.fixture(scope="module")
-def service_with(render: Render) -> ServiceWith:
-    """Render a service with a driver."""
-
-    @cache
-    def rendered(driver: str) -> Service:
-        answers = {"project_name": "Order Desk", "database_driver": driver}
-        return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
-
-    return rendered
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +122,7 @@ def test_postgresql_is_reached_as_its_url_says(
         }
 
         python = pytestconfig.getoption("service_python")
-        found = results(service_with(driver), OF_POSTGRESQL, list(expected), python)
+        found = results(service_with(database_driver=driver), OF_POSTGRESQL, list(expected), python)
 
     check(expected, found)
 
@@ -170,7 +156,7 @@ def test_mariadb_is_reached_as_its_url_says(
         )
 
         python = pytestconfig.getoption("service_python")
-        found = results(service_with("asyncmy"), query, list(expected), python)
+        found = results(service_with(database_driver="asyncmy"), query, list(expected), python)
 
     check(expected, found)
 
@@ -193,7 +179,7 @@ def check(expected: Expected, found: list[object]) -> None:
 def test_a_wheel_migrates_its_database_with_its_url_alone(
     service_with: ServiceWith, pytestconfig: pytest.Config, tmp_path: Path, driver: str
 ) -> None:
-    rendered = service_with(driver)
+    rendered = service_with(database_driver=driver)
     folder = tmp_path / "service"
     shutil.copytree(rendered.folder, folder)
     settings = folder / "src/order_desk/settings.py"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.conftest import Render
+from tests.conftest import ServiceWith
 from tests.helpers.git import git
 from tests.helpers.releases import RELEASES, require_history
 from tests.helpers.service import Service
@@ -32,9 +32,8 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 @pytest.fixture(scope="module")
-def service(render: Render) -> Service:
-    answers = {"project_name": "Order Desk", "database_driver": "asyncpg"}
-    return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
+def service(service_with: ServiceWith) -> Service:
+    return service_with()
 
 
 def file_of(module: str) -> str:

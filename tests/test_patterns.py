@@ -3,16 +3,15 @@
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.conftest import Render
+from tests.conftest import ServiceWith
 from tests.helpers import variants
 from tests.helpers.lint import Finding, findings
 from tests.helpers.service import Environment, Service, database_url
@@ -27,24 +26,9 @@ DOCUMENTATION: list[dict[str, str]] = yaml.safe_load(
 )
 
 
-ServiceWith = Callable[..., Service]
-
-
-@pytest.fixture(scope="module")
-def service_with(render: Render) -> ServiceWith:
-    """Render the service with a driver, and with other answers where a case needs them."""
-
-    @cache
-    def rendered(driver: str, **others: Any) -> Service:
-        answers = {"project_name": "Order Desk", "database_driver": driver, **others}
-        return Service.rendered(render(answers), {"package_name": "order_desk", **answers})
-
-    return rendered
-
-
 @pytest.fixture(scope="module")
 def service(service_with: ServiceWith) -> Service:
-    return service_with("asyncpg")
+    return service_with()
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +141,7 @@ def test_what_lint_cannot_see_fails_a_test(
     mutation: Mapping[str, Any],
     driver: str,
 ) -> None:
-    service = service_with(driver, **mutation.get("answers", {}))
+    service = service_with(database_driver=driver, **mutation.get("answers", {}))
     environment = service.environment(pytestconfig.getoption("service_python"))
     broken = with_cases(service, tmp_path / "service", [])
     for name, edits in mutation["edits"].items():
@@ -185,7 +169,7 @@ def test_what_lint_cannot_see_fails_a_test(
 
 
 def test_each_mutation_is_of_an_entry(service_with: ServiceWith) -> None:
-    catalogue = service_with("asyncpg", fast_paths=True).text("docs/patterns.md")
+    catalogue = service_with(fast_paths=True).text("docs/patterns.md")
     headings = {
         line.removeprefix("### ").lower().replace(" ", "-")
         for line in catalogue.splitlines()
@@ -198,6 +182,7 @@ def test_each_mutation_is_of_an_entry(service_with: ServiceWith) -> None:
 def test_each_promise_has_a_mutation(service_with: ServiceWith) -> None:
     promised: set[str] = set()
     for driver in variants.OPTIONS["database_driver"]:
-        promised.update(re.findall(r"`(test_\w+)`", service_with(driver).text("docs/promises.md")))
+        text = service_with(database_driver=driver).text("docs/promises.md")
+        promised.update(re.findall(r"`(test_\w+)`", text))
 
     assert promised == {case["fails"] for case in PROMISES}

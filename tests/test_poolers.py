@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Render
+from tests.conftest import ServiceWith
 from tests.helpers.pgbouncer import pgbouncer
 from tests.helpers.process import Deployment, Process, deployed, environ, eventually, request
-from tests.helpers.service import Service, attempt, run
+from tests.helpers.service import attempt, run
 
 CLIENTS = 50
 SECONDS = 4
@@ -58,16 +58,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("poolers")]
 
 @pytest.fixture(scope="module", params=["asyncpg", "psycopg"])
 def deployment(
-    request: pytest.FixtureRequest, render: Render, pytestconfig: pytest.Config
+    request: pytest.FixtureRequest, service_with: ServiceWith, pytestconfig: pytest.Config
 ) -> Iterator[Deployment]:
     """A service whose users have fast paths and whose orders have none."""
-    answers = {
-        "project_name": "Order Desk",
-        "database_driver": request.param,
-        "http_client": "none",
-        "fast_paths": True,
-    }
-    service = Service.rendered(render(answers), {"package_name": "order_desk", **answers})
+    service = service_with(database_driver=request.param, http_client="none", fast_paths=True)
     environment = service.environment(pytestconfig.getoption("service_python"))
     with deployed(service, environment) as provided:
         yield provided

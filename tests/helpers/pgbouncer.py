@@ -1,7 +1,6 @@
 """PgBouncer, as Debian and others have it, in front of a server."""
 
 import os
-import shutil
 import socket
 import subprocess
 import tempfile
@@ -10,26 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import pytest
-
-from tests.helpers.process import eventually, free_port
-
-
-def program() -> str:
-    """Return the path of PgBouncer; where it is missing, the test is skipped or fails."""
-    path = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-    if path is None:
-        message = "needs pgbouncer on PATH"
-        if os.environ.get("REQUIRE_DATABASE") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
-    return path
+from tests.helpers.process import eventually, free_port, program
 
 
 @contextmanager
 def pgbouncer(url: str, **options: object) -> Iterator[str]:
     """Run PgBouncer before the server of a database, and return the URL of the database there."""
-    path, port = program(), free_port()
+    path, port = program("pgbouncer"), free_port()
     server = urlsplit(url)
     host = parse_qs(server.query).get("host", [server.hostname or "127.0.0.1"])[0]
     target = {

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,10 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.helpers.service import FOREIGN, Environment, Service, database_url, run
 
 START_SECONDS = 60
 """The time that a process has to serve, on a machine that is busy with other tests."""
+
+SERVER_PLACES = (*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), "/usr/sbin")
+"""Where servers are, beside PATH."""
 
 PROVIDE = """
 import sys
@@ -162,6 +168,15 @@ def eventually(
     while not condition():
         assert time.monotonic() < give_up
         time.sleep(step)
+
+
+def program(name: str) -> str:
+    """Return the path of a program; without it, a test is skipped or fails."""
+    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, SERVER_PLACES)]))
+    if found is None:
+        end = pytest.fail if os.environ.get("REQUIRE_DATABASE") == "1" else pytest.skip
+        end(f"{name} is not installed")
+    return found
 
 
 def free_port() -> int:

@@ -9,25 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.helpers.process import eventually, free_port
+from tests.helpers.process import eventually, free_port, program
 
 PASSWORD = "p@:/?#% é"  # noqa: S105 - of a server that lives for a test
-PLACES = (*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), "/usr/sbin")
-"""Where servers are, beside PATH."""
-
 SERVER = "nobody" if os.name == "posix" and os.geteuid() == 0 else None
 """PostgreSQL refuses to run as root."""
-
-
-def program(name: str) -> str:
-    """Return the path of a program; without it, a test is skipped or fails."""
-    found = shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *map(str, PLACES)]))
-    if found is None:
-        end = pytest.fail if os.environ.get("REQUIRE_DATABASE") == "1" else pytest.skip
-        end(f"{name} is not installed")
-    return found
 
 
 @contextmanager
