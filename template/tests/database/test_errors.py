@@ -10,6 +10,9 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from {{ package_name }}.lifespan import State
+# {% if database_driver == "aiosqlite" %}
+from {{ package_name }}.settings import Settings
+# {% endif %}
 
 from tests.conftest import MakeClient
 from tests.sample import Gizmo
@@ -78,6 +81,17 @@ async def test_a_lost_connection_is_told(make_client: MakeClient) -> None:
     error = DBAPIError(None, None, Exception(), connection_invalidated=True)
 
     assert_problem(await answer(make_client, error), 503, "database-unavailable")
+# {% else %}
+
+
+async def test_a_database_that_cannot_be_opened_is_told(
+    make_client: MakeClient, settings: Settings
+) -> None:
+    nowhere = settings.database_url.set(database="/nowhere/service.db")
+    async with make_client(database_read_url=nowhere) as client:
+        response = await client.get("/gizmos")
+
+    assert_problem(response, 503, "database-unavailable")
 # {% endif %}
 
 

@@ -3,7 +3,10 @@ import pytest
 # {% if database_driver == "asyncmy" %}
 from {{ package_name }}.database import preflight
 # {% endif %}
-from {{ package_name }}.database.preflight import verify_database, why_not_connected
+from {{ package_name }}.database.preflight import (
+    verify_database,
+    why_not_connected,
+)
 from {{ package_name }}.settings import Settings
 
 
