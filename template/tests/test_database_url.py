@@ -34,6 +34,8 @@ TRANSLATED = [
     ("postgres://user:a,b@db.example/app", {}),
     # {% if database_driver == "asyncpg" %}
     (f"{START}/app?channel_binding=require&keepalives=1", {"sslmode": "require"}),
+    (f"{START}/app?gssencmode=disable", {}),
+    (f"{START}/app?gssencmode=require", {"gssencmode": "require"}),
     (
         f"{START}/app?sslrootcert=system&sslmode=verify-ca&channel_binding=require",
         {
@@ -52,10 +54,6 @@ REFUSED = [
     ("http://localhost/app", "must be a URL"),
     ("postgresql://user:p@ss@db.example/app", "is written %40"),
     (f"{START}/app?sslcert=/absent.crt", "sslcert: there is no file /absent.crt"),
-    # {% if database_driver == "asyncpg" %}
-    (f"{START}/app?hostaddr=127.0.0.1", "has no hostaddr"),
-    (f"{START}/app?gssencmode=require", "write sslmode=require"),
-    # {% endif %}
 ]
 # {% elif database_driver == "asyncmy" %}
 START = "mysql://user:hunter2@db.example/app"

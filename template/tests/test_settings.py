@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.database_url.drivername == "{{ driver.url_scheme }}"
     assert settings.statement_timeout == 2.5
     assert settings.cors_origins == ["https://a.test", "https://b.test"]
-    assert settings.cors_origin_regex == r"https://.*\.c\.test"
+    assert settings.cors_origin_regex == re.compile(r"https://.*\.c\.test")
     assert settings.root_path == "/api"
 
 

@@ -42,25 +42,15 @@ log = structlog.get_logger()
 
 
 def main() -> None:
-    """Serve, or do what the command line asks for."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__package__}")
+    """Serve, or ``migrate``: bring the schema of DATABASE_URL up to date."""
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=main.__doc__)
     commands = {"serve": start, "migrate": upgrade_database}
-    parser.add_argument(
-        "command",
-        nargs="?",
-        choices=commands,
-        default="serve",
-        help="serve requests (default), or bring the schema of DATABASE_URL up to date",
-    )
+    parser.add_argument("command", nargs="?", choices=commands, default="serve")
     commands[parser.parse_args().command]()
 
 
 def start() -> None:
-    """Serve until SIGTERM or Ctrl-C.
-
-    Raises:
-        SystemExit: with one line that says why the service cannot start.
-    """
+    """Serve until SIGTERM or Ctrl-C; raise SystemExit with a line that says why it cannot."""
     # The server passes the signal on when it has shut down; by SIGTERM the exit code is 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     settings = load_settings()
@@ -71,11 +61,7 @@ def start() -> None:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open the one socket that all workers accept connections from.
-
-    Raises:
-        SystemExit: with one line, if the address is taken or not of this machine.
-    """
+    """Open the one socket that all workers accept from; raise SystemExit if it cannot be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)
     try:
@@ -125,11 +111,7 @@ def duplicated(listener: socket.socket) -> Iterator[list[socket.socket]]:
 
 
 def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
-    """Run several workers and replace those that die.
-
-    Raises:
-        SystemExit: a worker could not start, and so none would.
-    """
+    """Run several workers and replace those that die; raise SystemExit if one cannot start."""
     # A fault in the code ends the start here, and not each worker that is started in turn.
     config.load_app()
     supervisor = Multiprocess(config, listeners)

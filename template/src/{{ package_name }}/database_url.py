@@ -37,24 +37,11 @@ _SSL = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
 _TARGETS = {"read-write": "primary", "read-only": "standby"}
 # {% if database_driver == "asyncpg" %}
 _OF_SQLALCHEMY = ("host", "port", "prepared_statement_cache_size")
-_WITHOUT_EFFECT = {
-    "channel_binding",
-    "client_encoding",
-    "connect_timeout",  # DATABASE_POOL_TIMEOUT is that
-    "fallback_application_name",
-    "gssdelegation",
-    "gssencmode",
-    "keepalives",
-    "keepalives_count",
-    "keepalives_idle",
-    "keepalives_interval",
-    "load_balance_hosts",
-    "sslcertmode",
-    "sslcompression",
-    "sslsni",
-    "tcp_user_timeout",
-}
-_UNKNOWN = {"hostaddr", "replication", "require_auth", "requirepeer", "sslcrldir", "sslkeylogfile"}
+# What asyncpg does not have and can do without; DATABASE_POOL_TIMEOUT is its connect_timeout.
+_WITHOUT_EFFECT = re.compile(
+    "client_encoding|connect_timeout|fallback_application_name|gss(delegation|encmode)|keepalives.*"
+    "|load_balance_hosts|ssl(certmode|compression|sni)|tcp_user_timeout"
+)
 # {% endif %}
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 # {% elif database_driver == "asyncmy" %}
@@ -71,10 +58,9 @@ _KNOWN = {"cached_statements", "timeout", "uri"}
 
 
 def parse_database_url(value: object) -> URL:
-    """Translate the URL of a database; one that is a URL already has been translated.
+    """Translate the URL of a database; raise ValueError with the reason if that cannot be done.
 
-    Raises:
-        ValueError: it is not such a URL, or has a parameter that cannot be translated.
+    One that is a URL already has been translated.
     """
     if isinstance(value, URL):
         return value
@@ -138,21 +124,19 @@ def _translated(url: URL) -> URL:
 
 
 def _for_asyncpg(query: dict[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
-    if unknown := _UNKNOWN & query.keys():
-        message = f"asyncpg has no {', '.join(sorted(unknown))}: leave it out of the URL"
-        raise ValueError(message)
-    if query.get("gssencmode") == "require":
-        message = "asyncpg has no gssencmode=require: write sslmode=require"
-        raise ValueError(message)
-    if query.get("channel_binding") == "require":
+    if query.pop("channel_binding", None) == "require":
         # asyncpg does not bind; what is left of it is that there is TLS.
         mode = str(query.get("sslmode"))
         query["sslmode"] = mode if mode.startswith("verify-") else "require"
     if query.get("sslrootcert") == "system":
         query["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
     query.setdefault("application_name", "{{ package_name }}")
-    # What PostgreSQL's own clients do not know either is sent to the server as a setting.
-    return {name: value for name, value in query.items() if name not in _WITHOUT_EFFECT}
+    # What is left is sent to the server as a setting, and so is what a URL requires: it says no.
+    return {
+        name: value
+        for name, value in query.items()
+        if value == "require" or not _WITHOUT_EFFECT.fullmatch(name)
+    }
     # {% else %}
     query.setdefault("fallback_application_name", "{{ package_name }}")
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}

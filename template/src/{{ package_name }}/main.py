@@ -101,7 +101,7 @@ def list_middleware(settings: Settings) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
-        allow_origin_regex=settings.cors_origin_regex,
+        allow_origin_regex=settings.cors_origin_regex and settings.cors_origin_regex.pattern,
         allow_methods=["*"],
         allow_headers=["*"],
         expose_headers=["Location", middleware.REQUEST_ID, middleware.RESPONSE_TIME],

@@ -1,1 +1,0 @@
-"""Engines, sessions, repositories, and what database errors mean."""

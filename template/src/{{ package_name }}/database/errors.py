@@ -81,11 +81,7 @@ def network_problem(error: Exception) -> Problem:
 
 
 async def handle_database_error(connection: HTTPConnection, error: DBAPIError) -> Response:
-    """Answer an error that no service has given a meaning of its own.
-
-    Raises:
-        DBAPIError: the error again, when it is a defect of this service.
-    """
+    """Answer an error that no service has given a meaning; raise it again if it is a defect."""
     fault = fault_of(error)
     problem = _PROBLEMS.get(fault)
     if problem is None:

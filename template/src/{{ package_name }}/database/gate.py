@@ -28,11 +28,7 @@ class Gate:
         self._max_waiting = permits * WAITERS_PER_PERMIT
 
     async def __aenter__(self) -> None:
-        """Take a permit.
-
-        Raises:
-            Overloaded: the queue is full, or the timeout has passed.
-        """
+        """Take a permit; raise Overloaded if the queue is full or the timeout has passed."""
         if not self._semaphore.locked():
             await self._semaphore.acquire()
             return

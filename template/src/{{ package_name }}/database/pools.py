@@ -64,10 +64,8 @@ class PoolWatch:
         """After a quiet time, see in time that there is a connection that works.
 
         Idle connections may be forgotten by the network. One of them says nothing to a ping nor to
-        its close; the others are replaced without being asked.
-
-        Raises:
-            DatabaseUnavailable: none could be made in time.
+        its close; the others are replaced without being asked. If none can be made in time, this
+        raises DatabaseUnavailable.
         """
         if time.monotonic() - self._last_checkout <= QUIET_SECONDS:
             return

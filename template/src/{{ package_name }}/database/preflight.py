@@ -23,11 +23,7 @@ from .pooler import pooler_hint, session_fault
 
 
 async def verify_database(settings: Settings) -> None:
-    """Connect to write and to read, so that a wrong URL shows at the start.
-
-    Raises:
-        SystemExit: with one line that names the setting to change.
-    """
+    """Connect to write and to read; raise SystemExit with a line that names a wrong setting."""
     await _verify("DATABASE_URL", settings.database_url, settings, read_only=False)
     if settings.database_read_url:
         url = settings.database_read_url

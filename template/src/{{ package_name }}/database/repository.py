@@ -42,11 +42,7 @@ class AsyncRepository(Generic[E]):
         return cast(E | None, entity)
 
     async def add(self, entity: E) -> E:
-        """Insert or update the entity.
-
-        Raises:
-            sqlalchemy.exc.IntegrityError: a constraint of the table does not hold.
-        """
+        """Insert or update the entity; raise IntegrityError if a constraint does not hold."""
         self.session.add(entity)
         await self.session.flush()
         return entity

@@ -1,1 +1,0 @@
-"""Liveness and readiness for whoever routes requests to this process."""

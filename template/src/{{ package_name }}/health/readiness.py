@@ -44,18 +44,8 @@ class NotReady(Problem):
     title = "Not ready to serve"
 
 
-class MigrationsPendingError(Exception):
-    """The schema of the database is older than the one that this code expects."""
-
-
-# {% if database_driver != "aiosqlite" %}
-class ReadOnlyDatabaseError(Exception):
-    """The database takes no changes."""
-
-
-# {% endif %}
-class PoolExhaustedError(Exception):
-    """All connections of a pool are taken, and none has come back for too long."""
+class CheckError(Exception):
+    """What a check has found; the message goes to the log."""
 
 
 class Readiness:
@@ -102,11 +92,7 @@ class Readiness:
             yield cls(checks, drain=drain)
 
     async def check(self) -> dict[str, Result]:
-        """Return the result of each check.
-
-        Raises:
-            NotReady: a check fails, or the process drains.
-        """
+        """Return the result of each check; raise NotReady if one fails or the process drains."""
         if self._drain.draining:
             raise NotReady(detail="this process is shutting down")
         async with self._running:
@@ -133,7 +119,8 @@ async def _result(name: str, check: Check) -> Result:
             await check()
     except Exception as error:  # noqa: BLE001 - whatever fails, the process is not ready
         # The message of a driver may hold the address or the user of the database.
-        log.warning("readiness check failed", check=name, error=type(error).__name__)
+        reason = str(error) if isinstance(error, CheckError) else type(error).__name__
+        log.warning("readiness check failed", check=name, error=reason)
         return "failing"
     return "ok"
 
@@ -146,16 +133,13 @@ async def check_database(engine: AsyncEngine) -> None:
 
 # {% if database_driver != "aiosqlite" %}
 async def check_writable(engine: AsyncEngine) -> None:
-    """See that the database takes changes.
-
-    Raises:
-        ReadOnlyDatabaseError: it is a standby, or was made read-only.
-    """
+    """See that the database takes changes: that it is no standby, nor was made read-only."""
     async with engine.connect() as connection:
         if await connection.scalar(text(TAKES_NO_CHANGES)):
             # The next connection may be to the server that has taken its place.
             await connection.invalidate()
-            raise ReadOnlyDatabaseError
+            message = "the database takes no changes"
+            raise CheckError(message)
 
 
 # {% endif %}
@@ -164,25 +148,20 @@ async def check_migrations(engine: AsyncEngine) -> None:
 
     A revision that it does not know is a newer one: in a rolling deployment the schema is migrated
     while the old code still serves.
-
-    Raises:
-        MigrationsPendingError: the schema is older.
     """
     async with engine.connect() as connection:
         applied = set(await connection.scalars(text("SELECT version_num FROM alembic_version")))
     heads, revisions = await asyncio.to_thread(known_revisions)
     if applied != heads and applied <= revisions:
-        raise MigrationsPendingError
+        message = "migrations are pending"
+        raise CheckError(message)
 
 
 async def check_pools(watches: Sequence[PoolWatch], *, seconds: float) -> None:
-    """See that the pools of the requests still serve.
-
-    Raises:
-        PoolExhaustedError: one has had no free connection for longer than ``seconds``.
-    """
+    """See that each pool of the requests had a free connection in the last ``seconds``."""
     if any(watch.seconds_exhausted() > seconds for watch in watches):
-        raise PoolExhaustedError
+        message = "a pool is exhausted"
+        raise CheckError(message)
 
 
 @cache

@@ -64,10 +64,7 @@ def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Li
 
 
 def is_compared(name: str | None, kind: NameFilterType, parents: NameFilterParentNames) -> bool:
-    """Leave alone the tables of others, such as those of an extension.
-
-    A table belongs to this service if it has a model, or is named by one of the migrations.
-    """
+    """Leave alone the tables of others: those that no model has and no migration names."""
     if kind != "table" or parents["schema_qualified_table_name"] in models.METADATA.tables:
         return True
     scripts = (Path(script.path) for script in context.script.walk_revisions())
@@ -128,11 +125,7 @@ def run_migrations(connection: Connection) -> None:
 
 
 async def migrate(settings: DatabaseSettings) -> None:
-    """Connect and migrate.
-
-    Raises:
-        CommandError: no connection could be made.
-    """
+    """Connect and migrate; raise CommandError if no connection can be made."""
     # {% if database_driver == "aiosqlite" %}
     name, url = "DATABASE_URL", settings.database_url
     # {% else %}
@@ -168,21 +161,12 @@ async def migrate(settings: DatabaseSettings) -> None:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Run it to its end: where an event loop runs already, on a loop of another thread."""
-    if not has_event_loop():
-        asyncio.run(work)
-        return
-    with ThreadPoolExecutor(max_workers=1) as executor:
-        done = executor.submit(asyncio.run, work)
-    done.result()
-
-
-def has_event_loop() -> bool:
-    """Say whether this is called by what an event loop runs."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return False
-    return True
+        return asyncio.run(work)
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        return executor.submit(asyncio.run, work).result()
 
 
 logging.basicConfig(format="%(message)s")

@@ -9,11 +9,7 @@ from alembic.util import CommandError
 
 
 def upgrade_database() -> None:
-    """Apply the migrations that the database of ``DATABASE_URL`` lacks, and say which.
-
-    Raises:
-        SystemExit: with one line that says why they cannot be applied.
-    """
+    """Apply the migrations that the database lacks; raise SystemExit with the reason."""
     config = Config()
     config.set_main_option("script_location", f"{__package__}:.")
     try:

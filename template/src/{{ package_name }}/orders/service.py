@@ -23,11 +23,7 @@ class OrderQueries:
         self._orders = OrderRepository(session)
 
     async def page(self, user_id: UUID, *, limit: int, cursor: str | None) -> KeysetPage[Order]:
-        """Return a page of the user's orders in the order of their creation.
-
-        Raises:
-            UserNotFound: there is no such user.
-        """
+        """Return a page of the user's orders, the oldest first; raise UserNotFound."""
         page = await self._orders.page_of_user(user_id, limit=limit, cursor=cursor)
         if not page.items and await self._users.get(user_id) is None:
             raise UserNotFound
@@ -42,11 +38,7 @@ class OrderService:
         self._orders = OrderRepository(session)
 
     async def create(self, user_id: UUID, data: OrderCreate) -> Order:
-        """Store a new order of the user.
-
-        Raises:
-            UserNotFound: there is no such user.
-        """
+        """Store a new order of the user; raise UserNotFound if there is no such user."""
         if await self._users.get(user_id) is None:
             raise UserNotFound
         return await self._orders.add(Order(user_id=user_id, **data.model_dump()))

@@ -1,1 +1,0 @@
-"""Another service: its client, and the route that fetches paths of it."""

@@ -36,11 +36,7 @@ class UserQueries:
         self._users = UserRepository(session)
 
     async def get(self, user_id: UUID) -> User:
-        """Return the user.
-
-        Raises:
-            UserNotFound: there is none.
-        """
+        """Return the user; raise UserNotFound if there is none."""
         user = await self._users.get(user_id)
         if user is None:
             raise UserNotFound
@@ -62,23 +58,14 @@ class UserService:
         self._users = UserRepository(session)
 
     async def create(self, data: UserCreate) -> User:
-        """Store a new user.
-
-        Raises:
-            DuplicateEmail: another user has the address.
-        """
+        """Store a new user; raise DuplicateEmail if another one has the address."""
         try:
             return await self._users.add(User(**data.model_dump()))
         except IntegrityError as error:
             raise conflict_of(error) from error
 
     async def update(self, user_id: UUID, data: UserUpdate) -> User:
-        """Change the fields that are given.
-
-        Raises:
-            UserNotFound: there is no such user.
-            DuplicateEmail: another user has the address.
-        """
+        """Change the fields that are given; raise UserNotFound or DuplicateEmail."""
         user = await self._users.get(user_id)
         if user is None:
             raise UserNotFound
@@ -90,11 +77,7 @@ class UserService:
             raise conflict_of(error) from error
 
     async def delete(self, user_id: UUID) -> None:
-        """Delete the user and the user's orders.
-
-        Raises:
-            UserNotFound: there is none.
-        """
+        """Delete the user and the user's orders; raise UserNotFound if there is none."""
         if not await self._users.delete(user_id):
             raise UserNotFound
 
@@ -108,10 +91,8 @@ class UserTransfer:
     async def create_many(self, data: Sequence[UserCreate]) -> int:
         """Store all the users or none; return their number.
 
-        The transaction is run again when another one got in its way.
-
-        Raises:
-            DuplicateEmail: an address is taken, or given twice.
+        The transaction is run again when another one got in its way. An address that is taken, or
+        given twice, raises DuplicateEmail.
         """
         rows = [user.model_dump() for user in data]
         try:

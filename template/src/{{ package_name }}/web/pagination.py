@@ -58,9 +58,7 @@ class Keyset(Generic[T]):
 
     The database finds a page by an index on the columns in this order. Make it once, as a constant;
     what differs between requests is a ``bindparam()``, and given to ``page()`` by its name.
-
-    Raises:
-        ValueError: a column may be NULL, or its type does not tell its ``python_type``.
+    A column that may be NULL, or whose type tells no ``python_type``, raises ValueError.
     """
 
     def __init__(
@@ -92,8 +90,7 @@ class Keyset(Generic[T]):
     ) -> KeysetPage[T]:
         """Read the first page, or the one that begins after the cursor.
 
-        Raises:
-            RequestValidationError: the cursor was not made by this listing with these parameters.
+        A cursor of another listing, or of other parameters, raises RequestValidationError.
         """
         statement, values = self._first, {**parameters, "limit": limit + 1}
         if cursor is not None:

@@ -13,20 +13,12 @@ from pydantic_core import to_jsonable_python
 
 
 def dumps(value: object) -> bytes:
-    """Serialise to compact UTF-8 JSON.
-
-    Raises:
-        TypeError: the value has no JSON form.
-    """
+    """Serialise to compact UTF-8 JSON; raise TypeError for what has no JSON form."""
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
 
 
 def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON is any value
-    """Parse JSON.
-
-    Raises:
-        ValueError: the data is not JSON.
-    """
+    """Parse JSON; raise ValueError for what is none."""
     return orjson.loads(data)
 
 
@@ -40,11 +32,7 @@ from pydantic_core import to_jsonable_python
 
 
 def dumps(value: object) -> bytes:
-    """Serialise to compact UTF-8 JSON.
-
-    Raises:
-        ValueError: the value has no JSON form, or a number is not finite.
-    """
+    """Serialise to compact UTF-8 JSON; raise ValueError for what has no JSON form."""
     text = json.dumps(
         value,
         ensure_ascii=False,

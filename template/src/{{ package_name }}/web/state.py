@@ -11,11 +11,7 @@ NOT_STARTED = (
 
 
 def resource_of(connection: HTTPConnection, name: str) -> Any:  # noqa: ANN401 - the dependency of a resource says its type
-    """Return a resource of ``lifespan.State``.
-
-    Raises:
-        RuntimeError: the lifespan has not run.
-    """
+    """Return a resource of ``lifespan.State``; raise RuntimeError if the lifespan has not run."""
     try:
         return connection.scope["state"][name]
     except KeyError:
