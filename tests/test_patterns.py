@@ -132,6 +132,21 @@ def places_of(test: str, service: Service) -> list[str]:
     ]
 
 
+def edited(text: str, edits: Mapping[str, str]) -> str:
+    """Return the text with each edit made; what an edit replaces stands in it once."""
+    for old, new in edits.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_each_mutation_finds_its_text(service_with: ServiceWith) -> None:
+    for mutation, driver in (parameters.values for parameters in mutations()):
+        service = service_with(database_driver=driver, **mutation.get("answers", {}))
+        for name, edits in mutation["edits"].items():
+            assert edited(service.text(f"src/order_desk/{name}"), edits)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("mutation", "driver"), [*mutations()])
 def test_what_lint_cannot_see_fails_a_test(
@@ -146,11 +161,7 @@ def test_what_lint_cannot_see_fails_a_test(
     broken = with_cases(service, tmp_path / "service", [])
     for name, edits in mutation["edits"].items():
         file = broken.folder / "src" / "order_desk" / name
-        text = file.read_text("utf-8")
-        for old, new in edits.items():
-            assert text.count(old) == 1, old
-            text = text.replace(old, new)
-        file.write_text(text, "utf-8")
+        file.write_text(edited(file.read_text("utf-8"), edits), "utf-8")
     named = mutation["fails"].startswith("test_")
     tests = mutation.get("tests") or places_of(mutation["fails"], service)
     url = database_url(driver)
