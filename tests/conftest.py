@@ -56,6 +56,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are processors, since suites wait half of their time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     if config.getoption("slow"):
         return "tests: the slow ones; without --slow the others"
