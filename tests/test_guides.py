@@ -1,18 +1,16 @@
 """The guides of a service do what they say: their code is put where they tell, and works."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Render
+from tests.helpers.owner import guided_code
 from tests.helpers.service import Service, cache_folder, database_url
 
 pytestmark = pytest.mark.slow
 
 PACKAGE = "src/order_desk"
-BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
 PLACES = (
     (f"{PACKAGE}/settings.py", '    log_level: LogLevel = "INFO"\n'),
     (f"{PACKAGE}/partner/client.py", None),
@@ -22,6 +20,7 @@ PLACES = (
     (f"{PACKAGE}/lifespan.py", "            database=database,\n"),
     (f"{PACKAGE}/web/tenant.py", None),
     (f"{PACKAGE}/main.py", "        Middleware(middleware.RequestLogMiddleware),\n"),
+    (f"{PACKAGE}/web/json_data.py", None),
     (f"{PACKAGE}/products/repository.py", None),
     (f"{PACKAGE}/clock/endpoints.py", None),
     (f"{PACKAGE}/main.py", "    app.include_router(orders.router, max_body_size=MAX_BODY_BYTES)\n"),
@@ -107,8 +106,7 @@ def guided(render: Render) -> Service:
     """A service in which all guides were followed."""
     answers = {"project_name": "Order Desk"}
     folder = render(answers)
-    blocks = BLOCK.findall((folder / "docs/guides.md").read_text("utf-8"))
-    for block, (path, behind) in zip(blocks, PLACES, strict=True):
+    for block, (path, behind) in zip(guided_code(folder), PLACES, strict=True):
         file = folder / path
         if behind is None:
             file.parent.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Render
+from tests.helpers.owner import guided_code
 from tests.helpers.service import (
     Environment,
     Service,
@@ -34,11 +35,12 @@ PACKAGES = (
 """What the owner adds to the dependencies."""
 
 NEAR_THE_DATABASE = ("columns", "errors", "reserve_and_settle", "streams", "websockets")
+ON_EACH = ("autogenerate", "hostile_values", "migrations")
 DRIVERS = {
     "asyncpg": ("",),
-    "aiosqlite": ("asyncio_page", *NEAR_THE_DATABASE, "autogenerate", "migrations"),
-    "psycopg": ("asyncio_page", "columns", "autogenerate", "migrations"),
-    "asyncmy": ("asyncio_page", "columns", "autogenerate", "migrations"),
+    "aiosqlite": ("asyncio_page", *NEAR_THE_DATABASE, *ON_EACH),
+    "psycopg": ("asyncio_page", "columns", *ON_EACH),
+    "asyncmy": ("asyncio_page", "columns", *ON_EACH),
 }
 """The drivers, and which files are run with each."""
 
@@ -56,6 +58,8 @@ def service_with(render: Render) -> ServiceWith:
         answers = {"project_name": "Order Desk", "database_driver": driver}
         folder = render(answers)
         shutil.copytree(OWNER_CODE, folder / "tests/owner_code")
+        (json_data,) = (code for code in guided_code(folder) if "JsonData = " in code)
+        (folder / "src/order_desk/web/json_data.py").write_text(json_data, "utf-8")
         if driver == "asyncpg":
             added = "".join(f'    "{package}",\n' for package in PACKAGES)
             pattern = r"^dependencies = \[\n"

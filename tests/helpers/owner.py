@@ -9,6 +9,8 @@ from tests.helpers.git import git
 from tests.helpers.service import run
 from tests.helpers.updates import substitute
 
+GUIDED = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
 DELETED = (".github/workflows/ci.yml", "tests/orders/test_orders.py")
 """Files of the template that the owner has no use for."""
 
@@ -225,3 +227,8 @@ def delete_example(service: Path) -> None:
             shutil.rmtree(service / path)
         else:
             (service / path).unlink(missing_ok=True)
+
+
+def guided_code(folder: Path) -> list[str]:
+    """Return the code that the guides of a service show, in their order."""
+    return GUIDED.findall((folder / "docs/guides.md").read_text("utf-8"))

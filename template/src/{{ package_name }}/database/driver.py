@@ -336,7 +336,9 @@ def fault_of(error: DBAPIError) -> Fault:
         return Fault.READ_ONLY if is_read_only(error.orig) else Fault.DISCONNECTED
     if is_outdated(error.orig):
         return Fault.OUTDATED
-    state = getattr(error.orig, "sqlstate", None) or ""
+    # A NUL is refused by the driver itself, which gives no code.
+    no_code = "22021" if "cannot contain NUL" in str(error.orig) else ""
+    state = getattr(error.orig, "sqlstate", None) or no_code
     return _FAULTS.get(state) or _FAULT_CLASSES.get(state[:2], Fault.OTHER)
 
 

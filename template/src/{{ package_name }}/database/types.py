@@ -40,7 +40,12 @@ class _UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        # {% if database_driver == "asyncmy" %}
+        # A date such as 0000-00-00, which is none, comes as the text that it is.
+        return value.replace(tzinfo=UTC) if isinstance(value, datetime) else None
+        # {% else %}
         return None if value is None else value.replace(tzinfo=UTC)
+        # {% endif %}
 
 
 UtcDateTime = _UtcDateTime()

@@ -17,9 +17,19 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
 
 
+# {% if database_driver == "aiosqlite" %}
+def loads(data: bytes | str | float) -> Any:  # noqa: ANN401 - JSON is any value
+    """Parse JSON; SQLite gives back a number alone as that number.
+
+    Raises:
+        ValueError: the data is not JSON.
+    """
+    return orjson.loads(data) if isinstance(data, (bytes, str)) else data
+# {% else %}
 def loads(data: bytes | str) -> Any:  # noqa: ANN401 - JSON is any value
     """Parse JSON; raise ValueError for what is none."""
     return orjson.loads(data)
+# {% endif %}
 
 
 def _plain(value: object) -> object:
