@@ -1,7 +1,9 @@
-"""An owner's ordinary code works in a rendered service.
+"""An owner's ordinary code works in a rendered service, and so does what the template has chosen.
 
-`owner_code/` holds what FastAPI's documentation shows, chapter by chapter, and what owners add to a
-service. It is copied into the service's tests, is run there, and is checked by the service's lint.
+`owner_code/` holds what FastAPI's documentation shows, chapter by chapter, what owners add to a
+service, and what is proved here once and need not be proved in each service: what its libraries do
+with the settings that the template gives them. It is copied into the service's tests, is run there,
+and is checked by the service's lint.
 """
 
 import shutil
@@ -39,10 +41,13 @@ ON_EACH = ("autogenerate", "hostile_values", "migrations")
 DRIVERS = {
     "asyncpg": ("",),
     "aiosqlite": ("asyncio_page", *NEAR_THE_DATABASE, *ON_EACH),
-    "psycopg": ("asyncio_page", "columns", *ON_EACH),
+    "psycopg": ("asyncio_page", "columns", "fetching", "pooler", *ON_EACH),
     "asyncmy": ("asyncio_page", "columns", *ON_EACH),
 }
 """The drivers, and which files are run with each."""
+
+HTTP_CLIENTS = {"psycopg": "aiohttp"}
+"""The clients other than httpx2, by driver."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("owner-code")]
 
@@ -55,7 +60,11 @@ def service_with(render: Render) -> ServiceWith:
 
     @cache
     def rendered(driver: str) -> Service:
-        answers = {"project_name": "Order Desk", "database_driver": driver}
+        answers = {
+            "project_name": "Order Desk",
+            "database_driver": driver,
+            "http_client": HTTP_CLIENTS.get(driver, "httpx2"),
+        }
         folder = render(answers)
         shutil.copytree(OWNER_CODE, folder / "tests/owner_code")
         (json_data,) = (code for code in guided_code(folder) if "JsonData = " in code)

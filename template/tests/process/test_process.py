@@ -24,7 +24,6 @@ from {{ package_name }}.__main__ import (
     duplicated,
     end_as_one_process,
 )
-from {{ package_name }}.main import MAX_BODY_BYTES
 from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
@@ -139,19 +138,6 @@ def test_sigterm_loses_no_request(tmp_path: Path, database_url: str, workers: in
     assert exit_code == 0
 
 
-def test_a_client_that_sends_a_large_body_first_reads_its_answer(
-    tmp_path: Path, database_url: str
-) -> None:
-    size = 5 * MAX_BODY_BYTES
-    with started(tmp_path, database_url=database_url, workers=1) as service:
-        eventually(service.listens)
-
-        with service.connect() as connection:
-            for _ in range(2):
-                connection.sendall(HEAD % size + b"\r\n" + b"x" * size)
-                assert connection.recv(65536).startswith(b"HTTP/1.1 413")
-
-
 def test_a_taken_port_stops_the_start_with_one_line(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -189,13 +175,6 @@ def test_a_burst_of_connections_is_accepted_in_few_turns() -> None:
         turns = uvloop.run(accept(listeners))
 
     assert turns < ACCEPTED_AT_ONCE
-
-
-def test_the_duplicates_of_a_listener_are_closed_with_it() -> None:
-    with duplicated(socket.create_server(("127.0.0.1", 0))) as listeners:
-        pass
-
-    assert [listener.fileno() for listener in listeners] == [-1] * ACCEPTED_AT_ONCE
 
 
 def test_workers_that_cannot_start_are_not_started_for_ever(

@@ -1,29 +1,14 @@
 import io
 import json
-import logging.config
+import logging
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
-import uvicorn.config
-from starlette.types import Receive, Scope, Send
 
 from {{ package_name }}.server.logs import configure_logging
-from {{ package_name }}.web.middleware import RequestIdMiddleware
-
-from tests.conftest import ROOT
-from tests.server.connections import GET, connection
-
-LOG_AND_DIE = """
-import os, signal, structlog
-from {{ package_name }}.server.logs import configure_logging
-configure_logging("INFO")
-structlog.get_logger().info("last words")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 class Terminal(io.TextIOWrapper):
@@ -98,17 +83,6 @@ def test_a_line_that_cannot_be_made_fails_no_library(capfd: pytest.CaptureFixtur
     assert "no number" in output.err
 
 
-def test_a_process_that_is_killed_loses_no_line() -> None:
-    killed = subprocess.run(  # noqa: S603 - it is written above
-        [sys.executable, "-c", LOG_AND_DIE],
-        cwd=ROOT / "src",
-        stdout=subprocess.PIPE,
-        check=False,
-    )
-
-    assert json.loads(killed.stdout)["event"] == "last words"
-
-
 def test_lines_that_cannot_be_written_are_counted(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,36 +104,3 @@ def test_an_output_that_was_closed_fails_nobody(monkeypatch: pytest.MonkeyPatch)
     configure_logging("INFO")
 
     structlog.get_logger().info("lost")
-
-
-def test_a_server_with_handlers_of_its_own_logs_the_same_way(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
-    configure_logging("INFO")
-
-    logging.getLogger("uvicorn.error").error("hello")
-
-    output = capfd.readouterr()
-    assert json.loads(output.out)["event"] == "hello"
-    assert output.err == ""
-
-
-async def test_what_nobody_handles_is_logged_with_the_id_of_its_request(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    async def fail(_scope: Scope, _receive: Receive, _send: Send) -> None:
-        message = "nobody handles this"
-        raise LookupError(message)
-
-    configure_logging("INFO")
-    async with connection(RequestIdMiddleware(fail)) as (reader, writer):
-        writer.write(GET[:-2] + b"X-Request-ID: abc\r\n\r\n")
-        received = await reader.read()
-
-    assert received.startswith(b"HTTP/1.1 500 ")
-    (line,) = map(json.loads, capfd.readouterr().out.splitlines())
-    assert (line["event"], line["level"]) == ("Exception in ASGI application", "error")
-    assert line["request_id"] == "abc"
-    assert "LookupError: nobody handles this" in line["exception"]
-    assert "in fail\n" in line["exception"]

@@ -112,39 +112,6 @@ async def test_the_pool_has_no_more_connections_than_its_limit(
         assert upstream.connections == 3
 
 
-async def test_a_connection_that_the_upstream_closed_is_replaced(
-    pool: UpstreamClient, upstream: Upstream
-) -> None:
-    assert await get(pool, "/closing") == b'"closing"'
-    await upstream.until(lambda: upstream.open_connections == 0)
-
-    assert await get(pool, "/json")
-    assert upstream.connections == 2
-
-
-async def test_an_idle_connection_is_not_used_for_ever(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream
-) -> None:
-    monkeypatch.setattr(client_module, "KEEPALIVE_SECONDS", 0.02)
-    async with open_client(settings, upstream.url) as client:
-        await get(client, "/json")
-        await asyncio.sleep(0.05)
-        await get(client, "/json")
-
-    assert upstream.connections == 2
-
-
-async def test_a_body_that_is_not_wanted_costs_its_connection_only(
-    pool: UpstreamClient, upstream: Upstream
-) -> None:
-    for _ in range(client_module.MAX_CONNECTIONS + 1):
-        with pytest.raises(FetchError, match=Failure.TOO_LARGE):
-            await get(pool, "/endless")
-    await upstream.until(lambda: upstream.open_connections == 0)
-
-    assert await get(pool, "/json")
-
-
 async def test_closing_the_client_closes_its_connections(
     settings: Settings, upstream: Upstream
 ) -> None:
@@ -163,25 +130,3 @@ async def test_an_upstream_that_says_nothing_is_given_up(
     async with open_client(settings, upstream.url) as client:
         with pytest.raises(FetchError, match=Failure.TIMEOUT):
             await asyncio.wait_for(get(client, path), 5)
-
-
-async def test_a_connection_that_takes_too_long_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, settings: Settings, upstream: Upstream
-) -> None:
-    monkeypatch.setattr(client_module, "CONNECT_SECONDS", 0.02)
-    # The upstream does not speak TLS: it waits for the end of a request that never ends.
-    async with open_client(settings, upstream.url.replace("http:", "https:")) as client:
-        with pytest.raises(FetchError, match=Failure.TIMEOUT):
-            await asyncio.wait_for(get(client, "/json"), 5)
-
-
-async def test_an_upstream_without_tls_is_unreachable_by_it(settings: Settings) -> None:
-    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with open_client(settings, f"https://127.0.0.1:{port}") as client:
-            with pytest.raises(FetchError, match=Failure.UNREACHABLE):
-                await get(client, "/json")

