@@ -52,7 +52,7 @@ def default_of(service: Service, setting: str) -> float:
 
 def shutdown_seconds(service: Service) -> float:
     """Return what running requests have left after the drain."""
-    source = service.text("src/order_desk/__main__.py")
+    source = service.text("src/order_desk/server/drain.py")
     found = re.search(r"^SHUTDOWN_SECONDS = (\d+)$", source, re.MULTILINE)
     assert found
     return float(found[1])

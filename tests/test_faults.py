@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -464,7 +465,11 @@ def test_fetches_that_are_abandoned_leave_no_trace(
     deployment: Deployment, upstream: SilentUpstream, tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    settings = {"upstream_url": upstream.url, "drain_seconds": 600, "pythonwarnings": "always"}
+    settings: dict[str, Any] = {
+        "upstream_url": upstream.url,
+        "drain_seconds": 600,
+        "pythonwarnings": "always",
+    }
     with deployment.started(output=output, **settings) as process:
         eventually(process.ready)
         with fetching(process, upstream):
@@ -481,7 +486,11 @@ def test_fetches_that_nobody_waits_for_leave_no_trace(
     deployment: Deployment, upstream: SilentUpstream, tmp_path: Path
 ) -> None:
     output = tmp_path / "output"
-    settings = {"upstream_url": upstream.url, "request_timeout": 3, "pythonwarnings": "always"}
+    settings: dict[str, Any] = {
+        "upstream_url": upstream.url,
+        "request_timeout": 3,
+        "pythonwarnings": "always",
+    }
     with deployment.started(output=output, **settings) as process:
         eventually(process.ready)
         with fetching(process, upstream) as connection:

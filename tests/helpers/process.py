@@ -88,13 +88,19 @@ class Deployment:
         )
 
     @contextmanager
-    def started(self, *, output: Path | None = None, **settings: object) -> Iterator["Process"]:
-        """Start a process, and end it with all its workers; a file may take its output."""
+    def started(
+        self, *, output: Path | int | None = None, closed: bool = False, **settings: object
+    ) -> Iterator["Process"]:
+        """Start a process, and end it with all its workers.
+
+        A file takes its output, or a descriptor, or nothing, if it is to be closed.
+        """
         port = settings.pop("port", None) or free_port()
         variables = {name.upper(): str(value) for name, value in settings.items()}
-        printed = None if output is None else output.open("wb")
+        printed = output.open("wb") if isinstance(output, Path) else output
+        close = ("sh", "-c", 'exec "$@" >&-', "sh") if closed else ()
         process = subprocess.Popen(
-            (self.environment.python, "-m", self.service.package),
+            (*close, self.environment.python, "-m", self.service.package),
             cwd=self.service.folder,
             stdout=printed,
             stderr=printed,
@@ -112,7 +118,7 @@ class Deployment:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            if printed is not None:
+            if printed is not None and not isinstance(printed, int):
                 printed.close()
 
 

@@ -18,6 +18,8 @@ from uvicorn.supervisors import Multiprocess
 
 from .database.preflight import verify_database
 from .migrations.upgrade import upgrade_database
+from .server import watchdog
+from .server.drain import SHUTDOWN_SECONDS
 from .server.logs import configure_logging
 from .server.protocol import BoundedProtocol
 from .settings import Settings, load_settings
@@ -31,12 +33,9 @@ ACCEPTED_AT_ONCE = 8
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of common proxies, or they would send requests on a closing connection."""
 
-SHUTDOWN_SECONDS = 23
-"""What running requests have left after the listeners have closed: with ``DRAIN_SECONDS`` it ends
-before the 30 s that Kubernetes and others wait by default."""
-
 WORKER_SILENCE_SECONDS = 30
-"""A worker that does not answer its supervisor for longer is replaced; a start counts as well."""
+"""A worker whose event loop is blocked for longer is replaced, and one that does not answer its
+supervisor; a start counts as well."""
 
 log = structlog.get_logger()
 
@@ -114,6 +113,8 @@ def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     """Run several workers and replace those that die; raise SystemExit if one cannot start."""
     # A fault in the code ends the start here, and not each worker that is started in turn.
     config.load_app()
+    # Workers inherit it. Their threads answer the supervisor also where the event loop is blocked.
+    os.environ[watchdog.END_AFTER] = str(WORKER_SILENCE_SECONDS)
     supervisor = Multiprocess(config, listeners)
     end_as_one_process(supervisor)
     supervisor.run()

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Iterator
-# {% if database_driver == "asyncmy" %}
+# {% if database_driver in ("asyncmy", "aiosqlite") %}
 from datetime import datetime
 # {% endif %}
 from io import StringIO
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-# {% if database_driver == "asyncmy" %}
+# {% if database_driver in ("asyncmy", "aiosqlite") %}
 from sqlalchemy import Column, Table, make_url
 # {% else %}
 from sqlalchemy import make_url
@@ -19,11 +19,11 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from {{ package_name }}.database import driver
-# {% if database_driver == "asyncmy" %}
+# {% if database_driver in ("asyncmy", "aiosqlite") %}
 from {{ package_name }}.database.types import Id, UtcDateTime
 # {% endif %}
 from {{ package_name }}.migrations.upgrade import upgrade_database
-# {% if database_driver == "asyncmy" %}
+# {% if database_driver in ("asyncmy", "aiosqlite") %}
 from {{ package_name }}.models import METADATA
 # {% endif %}
 # {% if database_driver != "aiosqlite" %}
@@ -117,9 +117,9 @@ def test_migrations_can_be_undone() -> None:
     command.upgrade(config, "head")
 
 
-# {% if database_driver == "asyncmy" %}
+# {% if database_driver in ("asyncmy", "aiosqlite") %}
 @pytest.mark.usefixtures("empty_database")
-def test_a_moment_keeps_its_fraction_in_a_migration(tmp_path: Path) -> None:
+def test_a_migration_names_no_type_of_this_service(tmp_path: Path) -> None:
     config = alembic_config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", str(tmp_path))

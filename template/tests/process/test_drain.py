@@ -24,6 +24,7 @@ def handed_over() -> Iterator[list[int]]:
 
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     yield got
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in SIGNALS:
         assert signal.signal(number, before[number]) is handler
 
@@ -47,6 +48,8 @@ async def test_the_server_gets_sigterm_after_the_drain(handed_over: list[int]) -
         signal.raise_signal(signal.SIGTERM)
 
         assert drain.draining
+        # The system ends what does not end.
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > drain_module.SHUTDOWN_SECONDS
         await until_handed_over(handed_over, count=1)
     assert time.monotonic() - start >= 0.1
     assert handed_over == [signal.SIGTERM]

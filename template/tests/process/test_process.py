@@ -21,9 +21,11 @@ from uvicorn.supervisors.multiprocess import SIGNALS
 from {{ package_name }} import __main__ as entry_point
 from {{ package_name }}.__main__ import (
     ACCEPTED_AT_ONCE,
+    WORKER_SILENCE_SECONDS,
     duplicated,
     end_as_one_process,
 )
+from {{ package_name }}.server import watchdog
 from {{ package_name }}.settings import Settings
 
 from tests.databases import run_admin_sql
@@ -184,11 +186,13 @@ def test_workers_that_cannot_start_are_not_started_for_ever(
     supervisor = SimpleNamespace(run=lambda: None, processes=[failed])
     monkeypatch.setattr(entry_point, "Multiprocess", lambda *_: supervisor)
     monkeypatch.setattr(entry_point, "end_as_one_process", lambda _: None)
+    monkeypatch.setenv(watchdog.END_AFTER, "inf")
 
     with socket.socket() as listener, pytest.raises(SystemExit) as stop:
         entry_point.serve(settings.model_copy(update={"workers": 2}), listener)
 
     assert stop.value.code == STARTUP_FAILURE
+    assert os.environ[watchdog.END_AFTER] == str(WORKER_SILENCE_SECONDS)
 
 
 @pytest.fixture

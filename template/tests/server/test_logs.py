@@ -86,17 +86,22 @@ def test_a_line_that_cannot_be_made_fails_no_library(capfd: pytest.CaptureFixtur
 def test_lines_that_cannot_be_written_are_counted(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise BlockingIOError
+    write, room = os.write, iter([10, 5])
+
+    def write_a_part(file: int, data: bytes) -> int:
+        if not (size := next(room, 0)):
+            raise BlockingIOError
+        return write(file, data[:size])
 
     configure_logging("INFO")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", refuse)
-        structlog.get_logger().info("lost")
+        patch.setattr(os, "write", write_a_part)
+        for event in ("begun", "lost", "lost"):
+            structlog.get_logger().info(event)
     structlog.get_logger().info("written")
 
-    told, line = map(json.loads, capfd.readouterr().out.splitlines())
-    assert (told["count"], line["event"]) == (1, "written")
+    begun, told, line = map(json.loads, capfd.readouterr().out.splitlines())
+    assert (begun["event"], told["count"], line["event"]) == ("begun", 2, "written")
 
 
 def test_an_output_that_was_closed_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,7 @@ async def test_what_blocks_the_event_loop_is_logged(
 ) -> None:
     log = watchdog.log
     told = threading.Event()
+    ends: list[int] = []
 
     def warning(event: str, *, stack: str) -> None:
         log.warning(event, stack=stack)
@@ -35,6 +36,8 @@ async def test_what_blocks_the_event_loop_is_logged(
             told.set()
 
     monkeypatch.setattr(watchdog, "log", SimpleNamespace(warning=warning))
+    monkeypatch.setenv(watchdog.END_AFTER, str(2 * watchdog.BLOCKED_SECONDS))
+    monkeypatch.setattr("os._exit", ends.append)
     configure_logging("INFO")
     async with open_state(settings):
         block(told)
@@ -42,6 +45,7 @@ async def test_what_blocks_the_event_loop_is_logged(
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     stacks = [line["stack"] for line in lines if line["event"] == "event loop blocked"]
     assert len([stack for stack in stacks if "in block" in stack]) == 1
+    assert {*ends} == {1}
 
 
 def deaf_loop(module: str) -> asyncio.AbstractEventLoop:

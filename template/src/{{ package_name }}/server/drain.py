@@ -14,6 +14,13 @@ from typing import Any, Self
 STOP_SECONDS = 0.5
 """What running requests have left when the process is told to stop at once."""
 
+SHUTDOWN_SECONDS = 23
+"""What running requests have left after the listeners have closed: with ``DRAIN_SECONDS`` it ends
+before the 30 s that Kubernetes and others wait by default."""
+
+END_SECONDS = 5
+"""What the process has left after that; then the system ends it, even where code blocks it."""
+
 
 @dataclass
 class Drain:
@@ -45,8 +52,10 @@ class Drain:
         def on_signal(number: int, frame: FrameType | None) -> None:
             is_first, drain.draining = not drain.draining, True
             if is_first and number == signal.SIGTERM:
+                end_after(seconds + SHUTDOWN_SECONDS + END_SECONDS)
                 hand_over(number, after=seconds)
             else:
+                end_after(STOP_SECONDS + END_SECONDS)
                 handlers[number](number, frame)
                 # uvicorn takes SIGINT after another signal as the order to abandon what runs.
                 hand_over(signal.SIGINT, after=STOP_SECONDS)
@@ -55,6 +64,7 @@ class Drain:
             # The supervisor can send no signal any more, and its successor waits for the port.
             loop.remove_reader(sentinel)
             drain.draining = True
+            end_after(SHUTDOWN_SECONDS + END_SECONDS)
             handlers[signal.SIGTERM](signal.SIGTERM, None)
 
         with ExitStack() as stack:
@@ -66,6 +76,12 @@ class Drain:
                 loop.add_reader(supervisor.sentinel, on_orphaned, supervisor.sentinel)
                 stack.callback(loop.remove_reader, supervisor.sentinel)
             yield drain
+
+
+def end_after(seconds: float) -> None:
+    """Let the system end this process, unless it has ended by then."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _handlers_of_server() -> dict[int, Any]:

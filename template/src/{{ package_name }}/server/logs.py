@@ -26,19 +26,26 @@ class StandardOutput:
     """
 
     def __init__(self) -> None:
+        self._begun = b""
         self._dropped = 0
         if sys.platform != "win32":
             os.set_blocking(1, False)
 
     def write(self, line: bytes) -> None:
-        """Write a line, and before it how many could not be written."""
+        """Write a line, and before it how many could not be written.
+
+        A pipe may take a part of a long line: the rest of it comes first the next time.
+        """
         if self._dropped:
             line = dumps({"event": "log lines dropped", "count": self._dropped}) + b"\n" + line
         try:
-            os.write(1, line)
-            self._dropped = 0
+            written = os.write(1, self._begun + line)
         except OSError:
-            self._dropped += 1
+            written = 0
+        if written > len(self._begun):
+            self._begun, self._dropped = (self._begun + line)[written:], 0
+        else:
+            self._begun, self._dropped = self._begun[written:], self._dropped + 1
 
     def flush(self) -> None:
         """Do nothing: each line is written already."""

@@ -1,8 +1,10 @@
 """Tells what blocks the event loop."""
 
 import asyncio
+import os
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +14,10 @@ import structlog
 
 BLOCKED_SECONDS = 0.1
 """A loop that reacts later than this was blocked."""
+
+END_AFTER = "END_BLOCKED_PROCESS_AFTER"
+"""The environment variable with the seconds after which a process whose loop is blocked ends: a
+worker has it, since its supervisor starts another."""
 
 log = structlog.get_logger()
 
@@ -30,12 +36,15 @@ def watched_event_loop() -> Iterator[None]:
 
 
 def _watch(loop: asyncio.AbstractEventLoop, thread: int, stop: threading.Event) -> None:
+    end_after = float(os.environ.get(END_AFTER, "inf"))
     while not stop.wait(BLOCKED_SECONDS):
         reacted = threading.Event()
         with suppress(RuntimeError):  # the loop may be closed by now
             loop.call_soon_threadsafe(reacted.set)
-        is_told = False
+        since, is_told = time.monotonic(), False
         while not (reacted.wait(BLOCKED_SECONDS) or stop.is_set()):
+            if time.monotonic() - since > end_after:
+                os._exit(1)
             if is_told or not loop.is_running():
                 continue
             # Nothing else shows the stack of another thread.
