@@ -18,7 +18,7 @@ SHUTDOWN_SECONDS = 23
 """What running requests have left after the listeners have closed: with ``DRAIN_SECONDS`` it ends
 before the 30 s that Kubernetes and others wait by default."""
 
-END_SECONDS = 5
+END_SECONDS = 2
 """What the process has left after that; then the system ends it, even where code blocks it."""
 
 
@@ -55,7 +55,7 @@ class Drain:
                 end_after(seconds + SHUTDOWN_SECONDS + END_SECONDS)
                 hand_over(number, after=seconds)
             else:
-                end_after(STOP_SECONDS + END_SECONDS)
+                end_after(10 * STOP_SECONDS)
                 handlers[number](number, frame)
                 # uvicorn takes SIGINT after another signal as the order to abandon what runs.
                 hand_over(signal.SIGINT, after=STOP_SECONDS)
