@@ -6,12 +6,17 @@ import pytest
 
 from tests.conftest import Render
 from tests.helpers.owner import guided_code
+from tests.helpers.process import PROVIDE, provider
 from tests.helpers.service import Service, cache_folder, database_url
 
 pytestmark = pytest.mark.slow
 
 PACKAGE = "src/order_desk"
+FILES = ("models", "schemas", "repository", "service", "endpoints")
 PLACES = (
+    *((f"{PACKAGE}/products/{name}.py", None) for name in FILES),
+    (f"{PACKAGE}/main.py", "    app.include_router(orders.router, max_body_size=MAX_BODY_BYTES)\n"),
+    ("tests/products/test_products.py", None),
     (f"{PACKAGE}/settings.py", '    log_level: LogLevel = "INFO"\n'),
     (f"{PACKAGE}/partner/client.py", None),
     (f"{PACKAGE}/lifespan.py", "from .health.readiness import Readiness\n"),
@@ -29,54 +34,10 @@ PLACES = (
 
 IMPORTS = {
     "from .lifespan import State, open_state\n": "from .clock import endpoints as clock\n",
+    "from .orders import endpoints as orders\n": "from .products import endpoints as products\n",
     "from .web.deadline import DeadlineMiddleware\n": "from .web.tenant import TenantMiddleware\n",
 }
 """The lines that the guides name in their sentences, before and behind those of main.py."""
-
-MODEL = '''\
-"""The table of products."""
-
-from sqlalchemy import String
-from sqlalchemy.orm import Mapped, mapped_column
-
-from ..database.base import Entity
-
-
-class Product(Entity):
-    __tablename__ = "products"
-
-    name: Mapped[str] = mapped_column(String(200))
-    price: Mapped[int]
-'''
-
-
-MIGRATION = '''\
-"""Products."""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.create_table(
-        "products",
-        sa.Column("name", sa.String(length=200), nullable=False),
-        sa.Column("price", sa.Integer(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_products"),
-    )
-
-
-def downgrade() -> None:
-    op.drop_table("products")
-'''
-
 
 TESTS = """\
 from order_desk.lifespan import State
@@ -104,7 +65,7 @@ PRODUCTS = (("Cup", 3), ("Jar", 2), ("Cup", 1))
 @pytest.fixture
 def guided(render: Render) -> Service:
     """A service in which all guides were followed."""
-    answers = {"project_name": "Order Desk"}
+    answers = {"project_name": "Order Desk", "database_driver": "asyncpg"}
     folder = render(answers)
     for block, (path, behind) in zip(guided_code(folder), PLACES, strict=True):
         file = folder / path
@@ -117,10 +78,10 @@ def guided(render: Render) -> Service:
     for line, named in IMPORTS.items():
         assert f"`{named.strip()}`" in (folder / "docs/guides.md").read_text("utf-8")
         insert(folder / PACKAGE / "main.py", line, named)
-    (folder / PACKAGE / "products/models.py").write_text(MODEL, "utf-8")
-    versions = folder / PACKAGE / "migrations/versions"
-    (versions / "0002_products.py").write_text(MIGRATION, "utf-8")
-    (folder / "tests/test_products.py").write_text(TESTS, "utf-8")
+    models = folder / PACKAGE / "models.py"
+    insert(models, "from .orders.models import Order\n", "from .products.models import Product\n")
+    insert(models, '__all__ = ["Order", ', '"Product", ')
+    (folder / "tests/test_sorted_products.py").write_text(TESTS, "utf-8")
     return Service.rendered(folder, {"package_name": "order_desk", **answers})
 
 
@@ -139,9 +100,14 @@ def test_what_the_guides_add_is_clean_and_leaves_the_suite_green(
     guided.run_module(environment, "ruff", "check", "--no-cache", "src")
     guided.run_module(environment, "ruff", "format", "--check", "--no-cache", "src")
     guided.run_module(environment, "mypy", "--cache-dir", str(cache_folder() / f"mypy-{worker_id}"))
+    with provider(guided, environment, PROVIDE) as (_, own):
+        guided.run_module(environment, "scripts.revision", "products", DATABASE_URL=own)
+    guided.run_module(environment, "ruff", "check", "--no-cache", f"{PACKAGE}/migrations")
     url = database_url("asyncpg")
     tests = (
-        "tests/test_products.py",
+        "tests/products",
+        "tests/test_sorted_products.py",
+        "tests/database/test_migrations.py",
         "tests/test_main.py",
         "tests/test_settings.py",
         "tests/test_lifespan.py",

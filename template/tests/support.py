@@ -23,7 +23,7 @@ T = TypeVar("T")
 GIZMO = {"name": "Orrery", "note": "It shows the planets."}
 
 
-async def create(client: httpx2.AsyncClient, path: str, body: dict[str, str]) -> dict[str, Any]:
+async def create(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
     """Create a resource and return it."""
     response = await client.post(path, json=body)
     assert response.status_code == 201, response.text

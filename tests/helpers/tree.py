@@ -32,6 +32,7 @@ COMMON = """
     rules/utils/session.yml
     scripts/__init__.py
     scripts/dev.py
+    scripts/revision.py
     scripts/template.py
     sgconfig.yml
     src/{package}/__init__.py
