@@ -55,7 +55,7 @@ class Drain:
                 end_after(seconds + SHUTDOWN_SECONDS + END_SECONDS)
                 hand_over(number, after=seconds)
             else:
-                end_after(10 * STOP_SECONDS)
+                end_after(20 * STOP_SECONDS)
                 handlers[number](number, frame)
                 # uvicorn takes SIGINT after another signal as the order to abandon what runs.
                 hand_over(signal.SIGINT, after=STOP_SECONDS)
