@@ -13,14 +13,15 @@ from tests.helpers.service import Service
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("fast_paths", [False, True])
+@pytest.mark.parametrize(("fast_paths", "auth"), [(False, "none"), (True, "none"), (False, "oidc")])
 def test_a_service_without_its_example_is_whole(
-    render: Render, pytestconfig: pytest.Config, *, fast_paths: bool
+    render: Render, pytestconfig: pytest.Config, *, fast_paths: bool, auth: str
 ) -> None:
     answers: dict[str, Any] = {
         "project_name": "Order Desk",
         "database_driver": "aiosqlite",
         "fast_paths": fast_paths,
+        "auth": auth,
     }
     folder = remove_example(render(answers))
     service = Service.rendered(folder, {"package_name": "order_desk", **answers})

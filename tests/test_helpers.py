@@ -18,7 +18,7 @@ from tests.helpers.tree import expected_files
 def test_each_variant_has_a_name_and_each_answer_is_offered() -> None:
     every = variants.every()
 
-    assert len(every) == len({str(variant) for variant in every}) == 528
+    assert len(every) == len({str(variant) for variant in every}) == 1056
     assert str(every[0]) == "asyncpg-httpx2-orjson-health"
     for option, answers in variants.OPTIONS.items():
         question = QUESTIONS[option]

@@ -33,7 +33,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 @pytest.fixture(scope="module")
 def service(service_with: ServiceWith) -> Service:
-    return service_with()
+    return service_with(auth="oidc")
 
 
 def file_of(module: str) -> str:

@@ -180,10 +180,11 @@ def test_what_lint_cannot_see_fails_a_test(
 
 
 def test_each_mutation_is_of_an_entry(service_with: ServiceWith) -> None:
-    catalogue = service_with(fast_paths=True).text("docs/patterns.md")
+    services = (service_with(fast_paths=True), service_with(auth="oidc"))
     headings = {
         line.removeprefix("### ").lower().replace(" ", "-")
-        for line in catalogue.splitlines()
+        for service in services
+        for line in service.text("docs/patterns.md").splitlines()
         if line.startswith("### ")
     }
 
@@ -193,7 +194,7 @@ def test_each_mutation_is_of_an_entry(service_with: ServiceWith) -> None:
 def test_each_promise_has_a_mutation(service_with: ServiceWith) -> None:
     promised: set[str] = set()
     for driver in variants.OPTIONS["database_driver"]:
-        text = service_with(database_driver=driver).text("docs/promises.md")
+        text = service_with(database_driver=driver, auth="oidc").text("docs/promises.md")
         promised.update(re.findall(r"`(test_\w+)`", text))
 
     assert promised == {case["fails"] for case in PROMISES}

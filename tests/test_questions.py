@@ -24,6 +24,7 @@ DEFAULTS = {
     "health_checks": True,
     "example": True,
     "fast_paths": False,
+    "auth": "none",
     "deploy": "container",
     "concurrent_requests": 20,
     "queries_per_request": 2,
@@ -96,7 +97,7 @@ def test_without_an_interview_the_defaults_are_the_same(
     ("question", "downs", "answer"),
     [
         (question, downs, answer)
-        for question in ("database_driver", "http_client", "deploy")
+        for question in ("database_driver", "http_client", "auth", "deploy")
         for downs, answer in enumerate(choices_of(question))
     ],
 )

@@ -101,7 +101,7 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_the_owners(
     service = make(releases, tmp_path / "old", version, **chosen)
     answers, before = answers_of(service), tree(service)
     # What is new is answered for an older service so that it stays as it is.
-    unasked = {"fast_paths": True, "deploy": "none"}
+    unasked = {"fast_paths": True, "auth": "none", "deploy": "none"}
     anew = make(releases, tmp_path / "new", NEWEST, **unasked | answers)
 
     update(service)
@@ -185,6 +185,8 @@ def test_the_example_can_be_declined_and_asked_for_later(
         ({"orjson": False}, {"orjson": True}),
         ({"fast_paths": False}, {"fast_paths": True}),
         ({"fast_paths": True}, {"fast_paths": False}),
+        ({"fast_paths": True}, {"auth": "oidc"}),
+        ({"auth": "oidc"}, {"auth": "none"}),
         ({"workers": 2}, {"concurrent_requests": 40, "workers": 4, "max_connections": 500}),
     ],
     ids=lambda answers: ",".join(f"{name}={answer}" for name, answer in answers.items()),

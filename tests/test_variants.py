@@ -187,7 +187,8 @@ def settings_of(service: Service) -> Iterator[tuple[str, str]]:
             given = [keyword.value for keyword in value.keywords if keyword.arg == "default"]
             value = next(iter([*value.args, *given]), None)
         default = None if value is None else ast.literal_eval(value)
-        yield field.target.id, "" if default in (None, []) else str(default)
+        items = default if isinstance(default, list) else [] if default is None else [default]
+        yield field.target.id, ", ".join(map(str, items))
 
 
 def test_operations_has_the_connections_of_the_fleet(service: Service) -> None:

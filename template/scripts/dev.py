@@ -34,14 +34,18 @@ from sqlalchemy.pool import NullPool
 from {{ package_name }}.__main__ import listen
 from {{ package_name }}.database.preflight import verify_database
 from {{ package_name }}.settings import load_settings
-# {% if example or database_driver != "aiosqlite" %}
+# {% if example or database_driver != "aiosqlite" or auth == "oidc" %}
 
 # {% endif %}
-# {% if postgresql %}
+# {% if database_driver != "aiosqlite" %}
 from scripts.embedded import NoServerError
+# {% endif %}
+# {% if auth == "oidc" %}
+from scripts.issuer import running_issuer
+# {% endif %}
+# {% if postgresql %}
 from scripts.postgres import running_server
 # {% elif database_driver == "asyncmy" %}
-from scripts.embedded import NoServerError
 from scripts.mariadb import running_server
 # {% endif %}
 # {% if example %}
@@ -63,6 +67,9 @@ class Given(BaseSettings):
     )
 
     database_url: str | None = None
+    # {% if auth == "oidc" %}
+    auth_issuer: str | None = None
+    # {% endif %}
 
 
 def main() -> None:
@@ -73,7 +80,12 @@ def main() -> None:
         # The terminal was closed.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     os.chdir(PROJECT)
+    # {% if auth == "oidc" %}
+    with database_url() as url, issuer() as issued:
+        os.environ.update(issued)
+    # {% else %}
     with database_url() as url:
+    # {% endif %}
         os.environ["DATABASE_URL"] = url
         # {% if database_driver != "aiosqlite" %}
         os.environ["DATABASE_MIGRATION_URL"] = url
@@ -111,6 +123,18 @@ def leave(_number: int, _frame: FrameType | None) -> None:
     sys.exit()
 
 
+# {% if auth == "oidc" %}
+@contextmanager
+def issuer() -> Iterator[dict[str, str]]:
+    """Return nothing if an issuer is set, or the settings of one of the project's own."""
+    if Given().auth_issuer is not None:
+        yield {}
+        return
+    with running_issuer() as settings:
+        yield settings
+
+
+# {% endif %}
 @contextmanager
 def database_url() -> Iterator[str]:
     """Return the URL that is set, or that of a database of the project's own."""

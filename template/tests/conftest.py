@@ -34,13 +34,20 @@ from {{ package_name }}.settings import DatabaseSettings, Settings
 # {% endif %}
 
 from tests import sample
+# {% if auth == "oidc" %}
+from tests.auth import tokens
+# {% endif %}
 from tests.databases import provide_database
 from tests.guards import watching
 from tests.owner import SETTINGS
 
 ROOT = Path(__file__).parent.parent
 
+# {% if auth == "oidc" %}
+os.environ.update(tokens.SETTINGS | SETTINGS)
+# {% else %}
 os.environ.update(SETTINGS)
+# {% endif %}
 
 MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
@@ -143,7 +150,15 @@ async def running(app: FastAPI) -> AsyncIterator[Running]:
 
 def client_of(app: Running) -> httpx2.AsyncClient:
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    # {% if auth == "oidc" %}
+    return httpx2.AsyncClient(
+        transport=transport,
+        base_url="http://service.test",
+        headers=tokens.bearing(tokens.make_token()),
+    )
+    # {% else %}
     return httpx2.AsyncClient(transport=transport, base_url="http://service.test")
+    # {% endif %}
 
 
 def make_app(settings: Settings, *routers: APIRouter) -> FastAPI:
@@ -184,6 +199,14 @@ async def client(service: Running, state: State) -> AsyncIterator[httpx2.AsyncCl
         yield client
 
 
+# {% if auth == "oidc" %}
+@pytest.fixture
+def make_token() -> Callable[..., str]:
+    """Make a token with the claims that are given, signed with a key of the tests."""
+    return tokens.make_token
+
+
+# {% endif %}
 @pytest.fixture
 def make_client(settings: Settings, state: State) -> MakeClient:
     """Make a client of an application of its own, with other settings or more routes."""

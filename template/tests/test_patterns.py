@@ -17,6 +17,9 @@ from fastapi import APIRouter
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session, selectinload
 
+# {% if auth == "oidc" %}
+from {{ package_name }}.auth.tokens import TokenVerifier
+# {% endif %}
 from {{ package_name }}.database.base import Base
 from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
@@ -151,6 +154,9 @@ async def test_resources_close_in_reverse_order(
     resources: list[Any] = [Database]
     # {% if http_client != "none" %}
     resources.append(UpstreamClient)
+    # {% endif %}
+    # {% if auth == "oidc" %}
+    resources.append(TokenVerifier)
     # {% endif %}
     # {% if health_checks %}
     resources.append(Readiness)

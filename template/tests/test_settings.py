@@ -5,6 +5,9 @@ import pytest
 
 from {{ package_name }}.settings import Settings, load_settings
 
+# {% if auth == "oidc" %}
+from tests.auth import tokens
+# {% endif %}
 from tests.owner import SETTINGS
 
 # {% if postgresql %}
@@ -19,7 +22,12 @@ URL = "sqlite:///hunter2.db"
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    # {% if auth == "oidc" %}
+    kept = tokens.SETTINGS | SETTINGS
+    for name in {name.upper() for name in Settings.model_fields} - kept.keys():
+    # {% else %}
     for name in {name.upper() for name in Settings.model_fields} - SETTINGS.keys():
+    # {% endif %}
         monkeypatch.delenv(name, raising=False)
 
 
@@ -71,6 +79,15 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
         ("CORS_ORIGINS", "{"),
         ("CORS_ORIGINS", "https://*.example.com"),
         ("CORS_ORIGIN_REGEX", "https://("),
+        # {% if auth == "oidc" %}
+        ("AUTH_ISSUER", "http://id.example.com"),
+        ("AUTH_ISSUER", "https://user:hunter2@id.example.com"),
+        ("AUTH_AUDIENCE", ""),
+        ("AUTH_ALGORITHMS", "RS256, HS256"),
+        ("AUTH_ALGORITHMS", ","),
+        ("AUTH_KEYS", '{"keys": []}'),
+        ("AUTH_KEYS", "[]"),
+        # {% endif %}
         ("LOG_LEVEL", "LOUD"),
         ("PORT", "65536"),
         ("WORKERS", "0"),

@@ -41,6 +41,8 @@ BELONGING = (
     ("http_client", {"aiohttp"}, r"aiohttp", ""),
     ("http_client", {"httpx2"}, r"httpx", "src/"),  # every service is tested with httpx2
     ("http_client", {"httpx2", "aiohttp"}, r"upstream|outbound", ""),
+    # A test of the other client sends credentials, to see that they are not passed on.
+    ("auth", {"oidc"}, r"\bauth(_(?!user|key)|/)|oidc|openid|\bjwt|\bissuer|(?<!: \")bearer", ""),
     ("deploy", {"container", "kubernetes"}, r"docker|\bcompose\b", ""),
     ("deploy", {"kubernetes"}, r"kubectl|kustomize|\bpods?\b|\bdeploy/", ""),
 )

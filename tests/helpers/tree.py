@@ -254,7 +254,31 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         """,
     ),
     (
-        {"example": (True,), "fast_paths": (True,)},
+        {"auth": ("oidc",)},
+        """
+        scripts/issuer.py
+        src/{package}/auth/__init__.py
+        src/{package}/auth/dependencies.py
+        src/{package}/auth/endpoints.py
+        src/{package}/auth/keys.py
+        src/{package}/auth/problems.py
+        src/{package}/auth/tokens.py
+        tests/auth/__init__.py
+        tests/auth/test_routes.py
+        tests/auth/test_tokens.py
+        tests/auth/tokens.py
+        """,
+    ),
+    (
+        {"auth": ("oidc",), "http_client": ("httpx2", "aiohttp")},
+        """
+        src/{package}/auth/provider.py
+        tests/auth/provider.py
+        tests/auth/test_provider.py
+        """,
+    ),
+    (
+        {"example": (True,), "fast_paths": (True,), "auth": ("none",)},
         """
         src/{package}/users/fast.py
         tests/users/test_fast.py

@@ -18,9 +18,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "health_checks": {"health": True, "nohealth": False},
     "example": {"example": True, "noexample": False},
     "fast_paths": {"plain": False, "fast": True},
+    "auth": {"noauth": "none", "oidc": "oidc"},
     "deploy": {"container": "container", "kubernetes": "kubernetes", "nodeploy": "none"},
 }
-UNNAMED = {"example", "plain", "container"}
+UNNAMED = {"example", "plain", "noauth", "container"}
 """Labels that a variant's name leaves out."""
 
 REFUSED = ({"aiosqlite", "kubernetes"},)

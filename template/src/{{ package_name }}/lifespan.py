@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
+# {% if auth == "oidc" %}
+from .auth.tokens import TokenVerifier
+# {% endif %}
 from .database.engine import Database
 # {% if health_checks %}
 from .health.readiness import Readiness
@@ -26,6 +29,9 @@ class State(TypedDict):
     # {% if http_client != "none" %}
     upstream: UpstreamClient
     # {% endif %}
+    # {% if auth == "oidc" %}
+    tokens: TokenVerifier
+    # {% endif %}
     # {% if health_checks %}
     readiness: Readiness
     # {% endif %}
@@ -38,6 +44,9 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
         database = await stack.enter_async_context(Database.open(settings))
         # {% if http_client != "none" %}
         upstream = await stack.enter_async_context(UpstreamClient.open(settings))
+        # {% endif %}
+        # {% if auth == "oidc" %}
+        tokens = await stack.enter_async_context(TokenVerifier.open(settings))
         # {% endif %}
         drain = stack.enter_context(Drain.installed(settings.drain_seconds))
         # {% if health_checks %}
@@ -53,6 +62,9 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
             database=database,
             # {% if http_client != "none" %}
             upstream=upstream,
+            # {% endif %}
+            # {% if auth == "oidc" %}
+            tokens=tokens,
             # {% endif %}
             # {% if health_checks %}
             readiness=readiness,

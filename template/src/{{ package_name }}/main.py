@@ -14,8 +14,11 @@ from starlette.exceptions import HTTPException  # noqa: TID251 - the framework r
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+# {% if auth == "oidc" %}
+from .auth import endpoints as auth
+# {% endif %}
 from .database.errors import handle_database_error, handle_pool_timeout, handle_stale_data
-# {% if example and fast_paths %}
+# {% if example and fast_paths and auth == "none" %}
 from .fast.routing import FastPathMiddleware
 # {% endif %}
 # {% if health_checks %}
@@ -32,7 +35,7 @@ from .upstream import endpoints as upstream
 # {% endif %}
 # {% if example %}
 from .users import endpoints as users
-# {% if fast_paths %}
+# {% if fast_paths and auth == "none" %}
 from .users.fast import fast_users
 # {% endif %}
 # {% endif %}
@@ -58,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         async with open_state(settings) as state:
             yield state
 
-    # {% if example or health_checks or http_client != "none" %}
+    # {% if example or health_checks or http_client != "none" or auth == "oidc" %}
     app = FastAPI(
     # {% else %}
     return FastAPI(
@@ -81,6 +84,9 @@ def create_app(settings: Settings) -> FastAPI:
         # Without an SDK nobody takes what FastAPI tells of each request.
         telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
     )
+    # {% if auth == "oidc" %}
+    app.include_router(auth.router, max_body_size=MAX_BODY_BYTES)
+    # {% endif %}
     # {% if example %}
     app.include_router(users.router, max_body_size=MAX_BODY_BYTES)
     app.include_router(orders.router, max_body_size=MAX_BODY_BYTES)
@@ -91,7 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     # {% if health_checks %}
     app.include_router(health.router, max_body_size=MAX_BODY_BYTES)
     # {% endif %}
-    # {% if example or health_checks or http_client != "none" %}
+    # {% if example or health_checks or http_client != "none" or auth == "oidc" %}
     return app
     # {% endif %}
 
@@ -117,7 +123,7 @@ def list_middleware(settings: Settings) -> list[Middleware]:
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout + CLEAN_UP_SECONDS),
         # {% endif %}
         Middleware(DeadlineMiddleware, seconds=settings.request_timeout),
-        # {% if example and fast_paths %}
+        # {% if example and fast_paths and auth == "none" %}
         Middleware(FastPathMiddleware, fast_users),
         # {% endif %}
         Middleware(middleware.ProblemMiddleware),

@@ -3,7 +3,13 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
+# {% if auth == "oidc" %}
+from urllib.parse import urlsplit
 
+from jwt import PyJWKSet, PyJWTError
+# {% else %}
+
+# {% endif %}
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -63,6 +69,40 @@ def check_base(url: HttpUrl) -> HttpUrl:
     return url
 
 
+# {% endif %}
+# {% if auth == "oidc" %}
+def check_issuer(issuer: str) -> str:
+    """Refuse an issuer whose keys could be replaced on their way."""
+    url = urlsplit(issuer)
+    is_here = url.hostname in {"127.0.0.1", "::1", "localhost"}
+    is_safe = url.scheme == "https" or (url.scheme == "http" and is_here)
+    if not (is_safe and url.hostname) or url.query or url.fragment or "@" in url.netloc:
+        message = "an issuer is written as in its tokens, https://id.example.com/realm"
+        raise ValueError(message)
+    return issuer
+
+
+def parse_key_set(value: object) -> PyJWKSet:
+    """Read a JSON Web Key Set."""
+    if isinstance(value, PyJWKSet):
+        return value
+    try:
+        return PyJWKSet.from_json(str(value))
+    except (PyJWTError, AttributeError, ValueError):
+        message = 'a key set is {"keys": [...]}, as at the jwks_uri of a provider'
+        raise ValueError(message) from None
+
+
+def split_list(value: object) -> object:
+    """Accept ``a, b`` and ``a b``."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+KeySet = Annotated[PyJWKSet, NoDecode, PlainValidator(parse_key_set)]
+# Of two keys, of which one is public; a shared secret would let each service sign for all.
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
 # {% endif %}
 Origin = Annotated[str, AfterValidator(check_origin)]
 
@@ -127,6 +167,30 @@ class Settings(DatabaseSettings):
     """The service whose paths ``POST /upstream/fetch`` may fetch."""
     # {% endif %}
 
+    # {% if auth == "oidc" %}
+    auth_issuer: Annotated[str, AfterValidator(check_issuer)]
+    """The OpenID Connect provider, exactly as in the claim ``iss`` of its tokens."""
+    auth_audience: Annotated[str, Field(min_length=1)]
+    """What the claim ``aud`` of a token must name: this service, as the provider knows it."""
+    auth_algorithms: Annotated[
+        list[Algorithm], NoDecode, BeforeValidator(split_list), Field(min_length=1)
+    ] = ["RS256"]
+    """How the provider signs, separated by commas."""
+    auth_leeway: Annotated[float, Field(ge=0, le=300)] = 10
+    """How far the clock of the provider may differ from this one."""
+    # {% if http_client == "none" %}
+    auth_keys: KeySet
+    """The provider's keys, a JSON Web Key Set."""
+    # {% else %}
+    auth_keys: KeySet | None = None
+    """The provider's keys, a JSON Web Key Set, if they are not to be asked for."""
+    auth_keys_lifetime: Seconds = 3600
+    """The age at which keys are fetched again, at the latest."""
+    auth_provider_timeout: Seconds = 5
+    """The time the provider has to give its keys, and so the longest a request waits for them."""
+    # {% endif %}
+
+    # {% endif %}
     cors_origins: Annotated[list[Origin], NoDecode, BeforeValidator(split_origins)] = []
     """Origins that browsers may call from, separated by commas; ``*`` allows all."""
     cors_origin_regex: re.Pattern[str] | None = None

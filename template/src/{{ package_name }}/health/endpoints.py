@@ -5,9 +5,16 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+# {% if auth == "oidc" %}
+from ..auth.dependencies import PUBLIC
+# {% endif %}
 from .readiness import ReadinessDep, Result
 
+# {% if auth == "oidc" %}
+router = APIRouter(prefix="/health", tags=["health"], dependencies=[PUBLIC])
+# {% else %}
 router = APIRouter(prefix="/health", tags=["health"])
+# {% endif %}
 
 
 class Live(BaseModel):

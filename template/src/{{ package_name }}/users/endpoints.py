@@ -8,6 +8,9 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from pydantic import SerializeAsAny
 
+# {% if auth == "oidc" %}
+from ..auth.dependencies import needs_scope
+# {% endif %}
 from ..web.pagination import Cursor, Limit, Page
 from .models import User
 from .schemas import (
@@ -25,20 +28,32 @@ router = APIRouter(prefix="/users", tags=["users"])
 
 
 # The route is above that of one user: routes are tried in their order.
+# {% if auth == "oidc" %}
+@router.get("/export", dependencies=[needs_scope("users:read")])
+# {% else %}
 @router.get("/export")
+# {% endif %}
 async def export_users(users: UserTransferDep) -> AsyncIterator[UserRead]:
     """Stream all users as JSON Lines."""
     async for user in users.export():
         yield UserRead.model_validate(user)
 
 
+# {% if auth == "oidc" %}
+@router.get("/{user_id}", response_model=UserRead, dependencies=[needs_scope("users:read")])
+# {% else %}
 @router.get("/{user_id}", response_model=UserRead)
+# {% endif %}
 async def get_user(user_id: UUID, users: UserQueriesDep) -> User:
     return await users.get(user_id)
 
 
 # A page is written by its own class; for a union, pydantic would make Python objects of it first.
+# {% if auth == "oidc" %}
+@router.get("", dependencies=[needs_scope("users:read")])
+# {% else %}
 @router.get("")
+# {% endif %}
 async def list_users(
     users: UserQueriesDep,
     limit: Limit = 20,
@@ -52,7 +67,16 @@ async def list_users(
     return Page[UserRead].model_validate(await users.page(limit=limit, cursor=cursor))
 
 
+# {% if auth == "oidc" %}
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    response_model=UserRead,
+    dependencies=[needs_scope("users:write")],
+)
+# {% else %}
 @router.post("", status_code=HTTPStatus.CREATED, response_model=UserRead)
+# {% endif %}
 async def create_user(
     data: UserCreate, users: UserServiceDep, request: Request, response: Response
 ) -> User:
@@ -62,19 +86,38 @@ async def create_user(
     return user
 
 
+# {% if auth == "oidc" %}
+@router.post(
+    "/bulk",
+    status_code=HTTPStatus.CREATED,
+    max_body_size=BULK_BYTES,
+    dependencies=[needs_scope("users:write")],
+)
+# {% else %}
 @router.post("/bulk", status_code=HTTPStatus.CREATED, max_body_size=BULK_BYTES)
+# {% endif %}
 async def create_users(data: UsersCreate, users: UserTransferDep) -> UsersCreated:
     """Create all the users or none; 409 when an email address is taken or given twice."""
     return UsersCreated(created=await users.create_many(data.users))
 
 
+# {% if auth == "oidc" %}
+@router.patch("/{user_id}", response_model=UserRead, dependencies=[needs_scope("users:write")])
+# {% else %}
 @router.patch("/{user_id}", response_model=UserRead)
+# {% endif %}
 async def update_user(user_id: UUID, data: UserUpdate, users: UserServiceDep) -> User:
     """Change the given fields; 409 when the email address is taken."""
     return await users.update(user_id, data)
 
 
+# {% if auth == "oidc" %}
+@router.delete(
+    "/{user_id}", status_code=HTTPStatus.NO_CONTENT, dependencies=[needs_scope("users:write")]
+)
+# {% else %}
 @router.delete("/{user_id}", status_code=HTTPStatus.NO_CONTENT)
+# {% endif %}
 async def delete_user(user_id: UUID, users: UserServiceDep) -> None:
     """Delete the user and the user's orders."""
     await users.delete(user_id)

@@ -118,7 +118,18 @@ class RequestLogMiddleware:
                 path=scope["path"],
                 status=status or 500,  # what nobody handles is answered outside all middleware
                 milliseconds=round((time.perf_counter() - start) * 1000, 2),
+                # {% if auth == "oidc" %}
+                **_subject(scope),
+                # {% endif %}
             )
+# {% if auth == "oidc" %}
+
+
+def _subject(scope: Scope) -> dict[str, str]:
+    """Return who sent the request, if that was verified."""
+    state = scope.get("state", {})
+    return {"subject": state["subject"]} if "subject" in state else {}
+# {% endif %}
 
 
 class ProblemMiddleware:

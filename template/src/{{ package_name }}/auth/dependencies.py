@@ -1,0 +1,103 @@
+"""The chain of dependencies: token, claims, current user, and what the user must be allowed.
+
+Each depends on the one before, so that a route, a router or the application asks for as much as it
+needs, and a test replaces any of them in ``app.dependency_overrides``.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.requests import HTTPConnection
+
+from ..web.state import resource_of
+from .problems import Forbidden, InvalidToken, NotAuthenticated
+from .tokens import Claims, TokenVerifier
+
+bearer = HTTPBearer(
+    scheme_name="bearer",
+    bearerFormat="JWT",
+    description="A token of the OpenID Connect provider, for the audience of this service.",
+    auto_error=False,
+)
+
+
+@dataclass(frozen=True)
+class CurrentUser:
+    """Who sends the request: a person, or another service."""
+
+    subject: str
+    scopes: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+
+async def get_token_verifier(connection: HTTPConnection) -> TokenVerifier:
+    verifier: TokenVerifier = resource_of(connection, "tokens")
+    return verifier
+
+
+async def get_token(
+    connection: HTTPConnection,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> str:
+    """Return the token as it was sent."""
+    if len(connection.headers.getlist("Authorization")) > 1:
+        # Whatever stands before this service may have looked at another one.
+        raise InvalidToken
+    if credentials is None:
+        raise NotAuthenticated
+    return credentials.credentials
+
+
+async def get_claims(
+    token: Annotated[str, Depends(get_token)],
+    verifier: Annotated[TokenVerifier, Depends(get_token_verifier)],
+) -> Claims:
+    """Return what the token says."""
+    return await verifier.verify(token)
+
+
+async def get_current_user(
+    connection: HTTPConnection, claims: Annotated[Claims, Depends(get_claims)]
+) -> CurrentUser:
+    """Make the user of the claims; where the two differ for your provider, this is the place."""
+    connection.state.subject = claims.sub
+    return CurrentUser(claims.sub, claims.scope, claims.roles)
+
+
+CurrentUserDep = Annotated[CurrentUser, Depends(get_current_user)]
+
+
+async def check_scopes(required: SecurityScopes, user: CurrentUserDep) -> CurrentUser:
+    """Refuse a user whose token lacks one of the scopes."""
+    if not user.scopes.issuperset(required.scopes):
+        raise Forbidden(required.scopes)
+    return user
+
+
+def needs_scope(*names: str) -> Any:  # noqa: ANN401 - as that of Security, which it is
+    """Require scopes, all of them.
+
+    It stands in ``dependencies`` of a route, a router or the application, or beside a type:
+    ``user: Annotated[CurrentUser, needs_scope("invoices:write")]``.
+    """
+    return Security(check_scopes, scopes=names)
+
+
+def needs_role(*names: str) -> Any:  # noqa: ANN401 - as that of Depends, which it is
+    """Require one of the roles, in the same places."""
+
+    async def check_roles(user: CurrentUserDep) -> CurrentUser:
+        if user.roles.isdisjoint(names):
+            raise Forbidden
+        return user
+
+    return Depends(check_roles)
+
+
+async def allow_everybody() -> None:
+    """Mark what needs no token, so that nothing is open by mistake."""
+
+
+PUBLIC = Depends(allow_everybody)
