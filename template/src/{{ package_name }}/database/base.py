@@ -4,7 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+# {% if database_driver == "asyncmy" %}
+from sqlalchemy import MetaData, Table, event
+# {% else %}
 from sqlalchemy import MetaData, event
+# {% endif %}
 from sqlalchemy.orm import DeclarativeBase, Mapped, Mapper, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -36,6 +40,15 @@ class Base(DeclarativeBase):
         "mysql_collate": "utf8mb4_bin",
     }
     # {% endif %}
+# {% if database_driver == "asyncmy" %}
+
+
+@event.listens_for(Table, "after_parent_attach")
+def complete_options(table: Table, metadata: MetaData) -> None:
+    """Give them to tables that do not inherit them, too, or foreign keys would not fit."""
+    if metadata is Base.metadata:
+        table.dialect_kwargs.update(Base.__table_args__ | dict(table.dialect_kwargs))
+# {% endif %}
 
 
 @event.listens_for(Base, "after_mapper_constructed", propagate=True)

@@ -16,6 +16,9 @@ from alembic import context
 # {% if not postgresql %}
 from alembic.autogenerate.api import AutogenContext
 # {% endif %}
+# {% if database_driver == "asyncmy" %}
+from alembic.operations.ops import DropIndexOp, DropTableOp, ModifyTableOps
+# {% endif %}
 from alembic.runtime.environment import NameFilterParentNames, NameFilterType
 from alembic.util import CommandError
 # {% if postgresql %}
@@ -63,6 +66,17 @@ def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Li
 # {% endif %}
 
 
+# {% if database_driver == "asyncmy" %}
+def keep_indexes(_context: object, _revision: object, scripts: list[Any]) -> None:
+    """Drop no index of a table that is dropped itself; a foreign key may need it until then."""
+    for operations in (part for it in scripts for part in (it.upgrade_ops, it.downgrade_ops)):
+        dropped = {op.table_name for op in operations.ops if isinstance(op, DropTableOp)}
+        for op in operations.ops:
+            if isinstance(op, ModifyTableOps) and op.table_name in dropped:
+                op.ops = [part for part in op.ops if not isinstance(part, DropIndexOp)]
+
+
+# {% endif %}
 def is_compared(name: str | None, kind: NameFilterType, parents: NameFilterParentNames) -> bool:
     """Leave alone the tables of others: those that no model has and no migration names."""
     if kind != "table" or parents["schema_qualified_table_name"] in models.METADATA.tables:
@@ -76,6 +90,9 @@ OPTIONS: dict[str, Any] = {
     "include_name": is_compared,
     # {% if not postgresql %}
     "render_item": render_item,
+    # {% endif %}
+    # {% if database_driver == "asyncmy" %}
+    "process_revision_directives": keep_indexes,
     # {% endif %}
     # {% if database_driver == "aiosqlite" %}
     # SQLite alters a table by copying it.
