@@ -203,6 +203,13 @@ def test_operations_has_the_connections_of_the_fleet(service: Service) -> None:
     needed = replicas * int(settings["workers"]) * (2 * pool + probes)
     assert f" = {needed} of {replicas} machines" in service.text("docs/operations.md")
 
+    sums = re.findall(
+        r"^    ([0-9 ()*+-]+) = (\d+) ", service.text("docs/operations.md"), re.MULTILINE
+    )
+    assert len(sums) == (5 if service.answers["database_driver"] in {"asyncpg", "psycopg"} else 4)
+    for terms, result in sums:
+        assert eval(terms) == int(result), terms  # noqa: S307 - digits and signs
+
 
 def test_what_other_programs_read_is_valid(service: Service) -> None:
     found = list(complaints(service))
