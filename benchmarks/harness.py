@@ -315,6 +315,7 @@ def serve(
         "WORKERS": "1",
         "DATABASE_POOL_SIZE": str(POOL_SIZE),
         "DRAIN_SECONDS": "0",
+        "METRICS_PORT": "0",
         "PACKAGE": service.package,
         **settings,
     }

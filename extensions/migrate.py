@@ -63,7 +63,9 @@ NEWS = {
         "The question deploy is new, and answered by none for a service that is older. To have a "
         "Dockerfile, compose.yaml, Dependabot and a weekly look for a newer template, commit this "
         "update and then run `uv run poe update --data deploy=container`; with `deploy=kubernetes` "
-        "you get manifests for Kustomize, too."
+        "you get manifests for Kustomize, too. "
+        "The question telemetry is new as well, and answered by none: "
+        "`uv run poe update --data telemetry=prometheus` brings metrics, `telemetry=otlp` traces."
     ),
 }
 """What the owner of an older service has to know of a version at once."""

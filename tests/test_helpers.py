@@ -18,7 +18,7 @@ from tests.helpers.tree import expected_files
 def test_each_variant_has_a_name_and_each_answer_is_offered() -> None:
     every = variants.every()
 
-    assert len(every) == len({str(variant) for variant in every}) == 1056
+    assert len(every) == len({str(variant) for variant in every}) == 3168
     assert str(every[0]) == "asyncpg-httpx2-orjson-health"
     for option, answers in variants.OPTIONS.items():
         question = QUESTIONS[option]
@@ -33,7 +33,7 @@ def test_all_are_tested_with_the_example_alone_and_few_others() -> None:
     others = [variant for variant in tested if not variant.core]
 
     assert len(tested) - len(others) == 48
-    assert 12 <= len(others) <= 16
+    assert 12 <= len(others) <= 18
     assert set().union(*(variant.pairs for variant in tested)) == set().union(
         *(variant.pairs for variant in variants.every())
     )
@@ -42,7 +42,7 @@ def test_all_are_tested_with_the_example_alone_and_few_others() -> None:
 def test_the_pairwise_subset_is_small_and_has_every_pair() -> None:
     few = variants.pairwise()
 
-    assert len(few) <= 16
+    assert len(few) <= 18
     assert few == variants.pairwise()
     assert set().union(*(variant.pairs for variant in few)) == set().union(
         *(variant.pairs for variant in variants.every())
@@ -122,6 +122,10 @@ def test_what_only_looks_like_jinja_is_not(text: str) -> None:
         ({"http_client": "none"}, ".env.example", "# UPSTREAM_URL="),
         ({"http_client": "none"}, "tests/upstream/__init__.py", ""),
         ({"orjson": False}, "pyproject.toml", '"orjson>=3"'),
+        ({"telemetry": "none"}, ".env.example", "#METRICS_PORT=9464"),
+        ({"telemetry": "none"}, "tests/telemetry/__init__.py", ""),
+        ({"telemetry": "otlp"}, "pyproject.toml", '"prometheus-client>=0.26"'),
+        ({"telemetry": "prometheus"}, "src/desk/x.py", "from opentelemetry.exporter.otlp import x"),
         ({"health_checks": False}, "README.md", "/health/live"),
         ({"health_checks": False}, "src/desk/x.py", "readiness"),
         ({"example": False}, "README.md", "Copy the form of `orders/`"),

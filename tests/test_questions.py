@@ -25,6 +25,7 @@ DEFAULTS = {
     "example": True,
     "fast_paths": False,
     "auth": "none",
+    "telemetry": "prometheus",
     "deploy": "container",
     "concurrent_requests": 20,
     "queries_per_request": 2,

@@ -101,7 +101,7 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_the_owners(
     service = make(releases, tmp_path / "old", version, **chosen)
     answers, before = answers_of(service), tree(service)
     # What is new is answered for an older service so that it stays as it is.
-    unasked = {"fast_paths": True, "auth": "none", "deploy": "none"}
+    unasked = {"fast_paths": True, "auth": "none", "telemetry": "none", "deploy": "none"}
     anew = make(releases, tmp_path / "new", NEWEST, **unasked | answers)
 
     update(service)

@@ -91,6 +91,10 @@ def main() -> None:
         os.environ["DATABASE_MIGRATION_URL"] = url
         # {% endif %}
         os.environ.setdefault("DRAIN_SECONDS", "0")
+        # {% if telemetry == "prometheus" %}
+        # The usual port may be that of another service on this machine.
+        os.environ.setdefault("METRICS_PORT", "0")
+        # {% endif %}
         settings = load_settings()
         # Another process that serves on the port must not have its database changed.
         listen(settings).close()

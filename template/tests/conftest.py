@@ -48,6 +48,9 @@ os.environ.update(tokens.SETTINGS | SETTINGS)
 # {% else %}
 os.environ.update(SETTINGS)
 # {% endif %}
+# {% if telemetry == "prometheus" %}
+os.environ["METRICS_PORT"] = ""  # other tests run on the same machine
+# {% endif %}
 
 MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 

@@ -34,7 +34,9 @@ from {{ package_name }}.health.readiness import Readiness
 from {{ package_name }}.lifespan import State, open_state
 from {{ package_name }}.server import logs
 from {{ package_name }}.settings import Settings
-# {% if http_client != "none" %}
+# {% if http_client != "none" and telemetry != "none" %}
+from {{ package_name }}.telemetry.upstream import MeasuredClient
+# {% elif http_client != "none" %}
 from {{ package_name }}.upstream.client import UpstreamClient
 # {% endif %}
 from {{ package_name }}.web.pagination import Keyset
@@ -153,7 +155,11 @@ async def test_resources_close_in_reverse_order(
 
     resources: list[Any] = [Database]
     # {% if http_client != "none" %}
+    # {% if telemetry == "none" %}
     resources.append(UpstreamClient)
+    # {% else %}
+    resources.append(MeasuredClient)
+    # {% endif %}
     # {% endif %}
     # {% if auth == "oidc" %}
     resources.append(TokenVerifier)

@@ -241,7 +241,8 @@ class Build:
         self.image.user = int(user)
 
     def on_expose(self, arguments: str) -> None:
-        assert arguments == self.image.variables["PORT"]
+        first, *_ = arguments.split()
+        assert first == self.image.variables["PORT"]
 
     def on_stopsignal(self, arguments: str) -> None:
         self.image.stop_signal = signal.Signals[arguments]

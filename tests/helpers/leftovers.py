@@ -6,8 +6,8 @@ from typing import Any
 
 from tests.helpers.service import Service
 
-JINJA = re.compile(r"(?<!\$)\{\{|\{%|# ?\{#")
-"""`${{` is GitHub's."""
+JINJA = re.compile(r"(?<!\$)\{\{(?! \$|\w+\}\})|\{%|# ?\{#")
+"""`${{` is GitHub's, `{{ $` that of Prometheus, and `{{name}}` that of Grafana."""
 
 DRIVERS = {
     "asyncpg": r"asyncpg",
@@ -43,8 +43,11 @@ BELONGING = (
     ("http_client", {"httpx2", "aiohttp"}, r"upstream|outbound", ""),
     # A test of the other client sends credentials, to see that they are not passed on.
     ("auth", {"oidc"}, r"\bauth(_(?!user|key)|/)|oidc|openid|\bjwt|\bissuer|(?<!: \")bearer", ""),
+    ("telemetry", {"prometheus"}, r"prometheus|grafana|metrics_(port|host)|\b9464\b", ""),
+    ("telemetry", {"otlp"}, r"otlp|\botel_|\.otel\b|span_id|traceparent", ""),
+    ("telemetry", {"prometheus", "otlp"}, r"telemetry/|\.telemetry\.|\bsampled\b", ""),
     ("deploy", {"container", "kubernetes"}, r"docker|\bcompose\b", ""),
-    ("deploy", {"kubernetes"}, r"kubectl|kustomize|\bpods?\b|\bdeploy/", ""),
+    ("deploy", {"kubernetes"}, r"kubectl|kustomize|\bpods?\b|\bdeploy/(base|overlays)", ""),
 )
 """A question, the answers one of which it takes, a pattern of words, and where they must not be."""
 

@@ -199,6 +199,7 @@ def environ(service: Service, **variables: str) -> dict[str, str]:
         **inherited,
         "PYTHONPATH": f"{service.folder / 'src'}{os.pathsep}{service.folder}",
         **({} if server is None else {"TEST_DATABASE_URL": server}),
+        "METRICS_PORT": "",  # many serve on this machine
         **variables,
     }
 

@@ -32,6 +32,7 @@ COMMON = """
     rules/utils/session.yml
     scripts/__init__.py
     scripts/dev.py
+    scripts/pools.py
     scripts/revision.py
     scripts/template.py
     sgconfig.yml
@@ -130,6 +131,7 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         {"database_driver": ("asyncpg", "psycopg", "asyncmy")},
         """
         scripts/embedded.py
+        scripts/pools_server.py
         tests/database/test_engine.py
         tests/faults/network.py
         tests/faults/test_lost_database.py
@@ -175,6 +177,43 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         tests/upstream/test_fetch.py
         tests/upstream/test_paths.py
         tests/upstream/test_reply.py
+        """,
+    ),
+    (
+        {"telemetry": ("prometheus", "otlp")},
+        """
+        src/{package}/telemetry/__init__.py
+        src/{package}/telemetry/measures.py
+        src/{package}/telemetry/pools.py
+        src/{package}/telemetry/requests.py
+        src/{package}/telemetry/sampling.py
+        tests/telemetry/__init__.py
+        tests/telemetry/test_requests.py
+        """,
+    ),
+    (
+        {"telemetry": ("prometheus", "otlp"), "http_client": ("httpx2", "aiohttp")},
+        """
+        src/{package}/telemetry/upstream.py
+        """,
+    ),
+    (
+        {"telemetry": ("prometheus",)},
+        """
+        deploy/telemetry/dashboard.json
+        deploy/telemetry/rules.yml
+        scripts/pools_measured.py
+        src/{package}/telemetry/exposition.py
+        src/{package}/telemetry/prometheus.py
+        tests/telemetry/test_exposition.py
+        """,
+    ),
+    (
+        {"telemetry": ("otlp",)},
+        """
+        src/{package}/telemetry/otlp.py
+        src/{package}/telemetry/spans.py
+        tests/telemetry/test_otlp.py
         """,
     ),
     (

@@ -21,6 +21,8 @@ SCHEMAS = {
     ".github/workflows/template.yml": "vendor.github-workflows",
 }
 
+MANIFESTS = ("deploy/base/", "deploy/overlays/")
+
 
 def complaints(service: Service) -> Iterator[str]:
     """Yield what is wrong with the files of a service that other programs read."""
@@ -33,7 +35,7 @@ def complaints(service: Service) -> Iterator[str]:
             yield from run_on(file, text, "check-jsonschema", "--quiet", schema)
         if file.startswith(".github/"):
             yield from run_on(file, text, "zizmor", "--offline", "--quiet")
-        if file.startswith("deploy/") and not file.endswith("/kustomization.yaml"):
+        if file.startswith(MANIFESTS) and not file.endswith("/kustomization.yaml"):
             yield from manifest_complaints(file, text)
 
 

@@ -19,9 +19,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "example": {"example": True, "noexample": False},
     "fast_paths": {"plain": False, "fast": True},
     "auth": {"noauth": "none", "oidc": "oidc"},
+    "telemetry": {"prometheus": "prometheus", "otlp": "otlp", "silent": "none"},
     "deploy": {"container": "container", "kubernetes": "kubernetes", "nodeploy": "none"},
 }
-UNNAMED = {"example", "plain", "noauth", "container"}
+UNNAMED = {"example", "plain", "noauth", "prometheus", "container"}
 """Labels that a variant's name leaves out."""
 
 REFUSED = ({"aiosqlite", "kubernetes"},)

@@ -23,6 +23,9 @@ from .server.drain import SHUTDOWN_SECONDS
 from .server.logs import configure_logging
 from .server.protocol import BoundedProtocol
 from .settings import Settings, load_settings
+# {% if telemetry == "prometheus" %}
+from .telemetry.exposition import exposed
+# {% endif %}
 
 BACKLOG = 2048
 """Connections that may wait to be accepted."""
@@ -54,7 +57,11 @@ def start() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     settings = load_settings()
     configure_logging(settings.log_level)
+    # {% if telemetry == "prometheus" %}
+    with suppress(KeyboardInterrupt), exposed(settings):
+    # {% else %}
     with suppress(KeyboardInterrupt):
+    # {% endif %}
         asyncio.run(verify_database(settings))
         serve(settings, listen(settings))
 

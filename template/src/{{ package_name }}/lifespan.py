@@ -15,6 +15,18 @@ from .server.drain import Drain
 from .server.garbage_collection import tuned_garbage_collector
 from .server.watchdog import watched_event_loop
 from .settings import Settings
+# {% if telemetry == "prometheus" %}
+from .telemetry.exposition import exposed_alone
+# {% elif telemetry == "otlp" %}
+from .telemetry.otlp import exported
+# {% endif %}
+# {% if telemetry != "none" %}
+from .telemetry.pools import measured
+from .telemetry.sampling import sampled
+# {% if http_client != "none" %}
+from .telemetry.upstream import MeasuredClient
+# {% endif %}
+# {% endif %}
 # {% if http_client != "none" %}
 from .upstream.client import UpstreamClient
 # {% endif %}
@@ -41,9 +53,19 @@ class State(TypedDict):
 async def open_state(settings: Settings) -> AsyncIterator[State]:
     """Open all resources; when one fails, those before it are closed again."""
     async with AsyncExitStack() as stack:
+        # {% if telemetry == "otlp" %}
+        await stack.enter_async_context(exported())
+        # {% endif %}
         database = await stack.enter_async_context(Database.open(settings))
+        # {% if telemetry != "none" %}
+        database = measured(database, settings)
+        # {% endif %}
         # {% if http_client != "none" %}
+        # {% if telemetry == "none" %}
         upstream = await stack.enter_async_context(UpstreamClient.open(settings))
+        # {% else %}
+        upstream = await stack.enter_async_context(MeasuredClient.open(settings))
+        # {% endif %}
         # {% endif %}
         # {% if auth == "oidc" %}
         tokens = await stack.enter_async_context(TokenVerifier.open(settings))
@@ -55,6 +77,16 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
         )
         # {% endif %}
         stack.enter_context(watched_event_loop())
+        # {% if telemetry != "none" %}
+        # {% if http_client != "none" %}
+        stack.enter_context(sampled(database, upstream))
+        # {% else %}
+        stack.enter_context(sampled(database))
+        # {% endif %}
+        # {% endif %}
+        # {% if telemetry == "prometheus" %}
+        await stack.enter_async_context(exposed_alone(settings))
+        # {% endif %}
         stack.enter_context(tuned_garbage_collector())
         yield State(
             settings=settings,

@@ -2,11 +2,15 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+# {% if telemetry == "none" %}
 from importlib.util import find_spec
+# {% endif %}
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+# {% if telemetry == "none" %}
 from fastapi.telemetry import TelemetryConfig
+# {% endif %}
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
@@ -30,6 +34,9 @@ from .orders import endpoints as orders
 # {% endif %}
 from .server.logs import configure_logging
 from .settings import Settings, load_settings
+# {% if telemetry != "none" %}
+from .telemetry import requests as telemetry
+# {% endif %}
 # {% if http_client != "none" %}
 from .upstream import endpoints as upstream
 # {% endif %}
@@ -46,8 +53,10 @@ from .web.deadline import CLEAN_UP_SECONDS, DeadlineMiddleware
 from .web.deadline import DeadlineMiddleware
 # {% endif %}
 
+# {% if telemetry == "none" %}
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
+# {% endif %}
 MAX_BODY_BYTES = 1024 * 1024
 """The largest request body, unless a route sets a ``max_body_size`` of its own."""
 
@@ -81,8 +90,12 @@ def create_app(settings: Settings) -> FastAPI:
             Exception: middleware.handle_unexpected_error,
         },
         responses=problems.PROBLEM_RESPONSES,
+        # {% if telemetry == "none" %}
         # Without an SDK nobody takes what FastAPI tells of each request.
         telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
+        # {% else %}
+        telemetry=telemetry.FASTAPI,
+        # {% endif %}
     )
     # {% if auth == "oidc" %}
     app.include_router(auth.router, max_body_size=MAX_BODY_BYTES)
@@ -116,6 +129,9 @@ def list_middleware(settings: Settings) -> list[Middleware]:
         *([cors] if settings.cors_origins or settings.cors_origin_regex else []),
         Middleware(middleware.RequestIdMiddleware),
         Middleware(middleware.ResponseTimeMiddleware),
+        # {% if telemetry != "none" %}
+        Middleware(telemetry.RequestMeasureMiddleware),
+        # {% endif %}
         Middleware(middleware.RequestLogMiddleware),
         # {% if database_driver in ("psycopg", "asyncmy") %}
         # The driver waits for a cancelled statement to end, for ever where the database hangs,

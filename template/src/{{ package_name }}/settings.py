@@ -1,5 +1,8 @@
 """Settings from the environment, ``.env`` and the files of ``SECRETS``. Times are in seconds."""
 
+# {% if telemetry == "prometheus" %}
+import os
+# {% endif %}
 import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -105,6 +108,18 @@ Algorithm = Literal[
 ]
 # {% endif %}
 Origin = Annotated[str, AfterValidator(check_origin)]
+# {% if telemetry == "prometheus" %}
+
+
+def port_or_none(value: object) -> object:
+    """Take ``off`` for none, and a variable that is set to nothing."""
+    return None if value == "off" or os.environ.get("METRICS_PORT") == "" else value
+
+
+MetricsPort = Annotated[
+    Annotated[int, Field(ge=0, le=65_535)] | None, BeforeValidator(port_or_none)
+]
+# {% endif %}
 
 
 class DatabaseSettings(BaseSettings):
@@ -196,6 +211,11 @@ class Settings(DatabaseSettings):
     cors_origin_regex: re.Pattern[str] | None = None
     """A pattern that origins match as a whole, such as ``https://.*\\.example\\.com``."""
     log_level: LogLevel = "INFO"
+    # {% if telemetry == "prometheus" %}
+    metrics_host: str = "127.0.0.1"
+    metrics_port: MetricsPort = Field(default=9464, validate_default=True)
+    """Where Prometheus asks for the metrics of all workers; ``off`` for none."""
+    # {% endif %}
 
 
 def load_settings() -> Settings:

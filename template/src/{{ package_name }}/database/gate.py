@@ -32,6 +32,9 @@ class Gate:
         if not self._semaphore.locked():
             await self._semaphore.acquire()
             return
+        await self._wait()
+
+    async def _wait(self) -> None:
         if self._waiting >= self._max_waiting:
             raise Overloaded
         self._waiting += 1

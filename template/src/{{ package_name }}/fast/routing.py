@@ -57,7 +57,7 @@ class FastPath:
             if each not in bodies
         }
         self.endpoint = endpoint
-        self._pattern, _, _ = compile_path(path)
+        self._pattern, self.path_format, _ = compile_path(path)
         self.status = status
         self.location = location
         self.body = bodies[0] if bodies else None
@@ -160,6 +160,7 @@ class FastPathMiddleware:
                 await self.app(scope, _again(messages, receive), send)
                 return
             values[path.body.name] = body
+        scope["route"] = path
         try:
             result = await path.endpoint(scope["state"]["database"], **values)
         except Exception as error:  # noqa: BLE001 - it is handled or raised again

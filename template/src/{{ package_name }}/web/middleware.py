@@ -115,6 +115,7 @@ class RequestLogMiddleware:
             self._log.info(
                 "request",
                 method=scope["method"],
+                route=route_of(scope),
                 path=scope["path"],
                 status=status or 500,  # what nobody handles is answered outside all middleware
                 milliseconds=round((time.perf_counter() - start) * 1000, 2),
@@ -130,6 +131,17 @@ def _subject(scope: Scope) -> dict[str, str]:
     state = scope.get("state", {})
     return {"subject": state["subject"]} if "subject" in state else {}
 # {% endif %}
+
+
+def route_of(scope: Scope) -> str:
+    """Return the template of the path that was matched, such as ``/users/{user_id}``, or nothing.
+
+    What it is below a mounted application is told as that one has it.
+    """
+    # A route does not know the prefix by which its router was included.
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    path: str = getattr(included or scope.get("route"), "path_format", "")
+    return path
 
 
 class ProblemMiddleware:

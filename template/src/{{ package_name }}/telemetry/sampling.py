@@ -1,0 +1,43 @@
+"""What is looked at from time to time: the event loop, and how much of each pool is in use."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..database.engine import Database
+from . import measures
+from .pools import pool_samples
+# {% if http_client != "none" %}
+from .upstream import MeasuredClient
+# {% endif %}
+
+SECONDS = 0.25
+
+
+@contextmanager
+# {% if http_client != "none" %}
+def sampled(database: Database, upstream: MeasuredClient) -> Iterator[None]:
+# {% else %}
+def sampled(database: Database) -> Iterator[None]:
+# {% endif %}
+    """Measure how late the event loop is, and set the gauges."""
+    loop = asyncio.get_running_loop()
+    delay = measures.event_loop_delay()
+    samples = pool_samples(database)
+    # {% if http_client != "none" %}
+    samples.append(upstream.sample)
+    # {% endif %}
+
+    def look(due: float) -> None:
+        delay(max(0.0, loop.time() - due))
+        for sample in samples:
+            sample()
+        due = loop.time() + SECONDS
+        planned.append(loop.call_at(due, look, due))
+        del planned[0]
+
+    planned = [loop.call_soon(look, loop.time())]
+    try:
+        yield
+    finally:
+        planned[-1].cancel()
