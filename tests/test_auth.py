@@ -144,9 +144,13 @@ def test_tokens_of_a_provider_that_nobody_here_wrote(
     deployment: Deployment, provider_package: Path, tmp_path: Path
 ) -> None:
     port, output = free_port(), tmp_path / "output"
-    settings = {"auth_issuer": f"http://127.0.0.1:{port}", "auth_audience": AUDIENCE}
     ada = {"email": "ada@example.com", "full_name": "Ada Lovelace"}
-    with deployment.started(output=output, log_level="INFO", **settings) as process:
+    with deployment.started(
+        output=output,
+        log_level="INFO",
+        auth_issuer=f"http://127.0.0.1:{port}",
+        auth_audience=AUDIENCE,
+    ) as process:
         eventually(process.ready)
         with issuing(provider_package, port, "first"):
             reading, writing = issued(port, "users:read"), issued(port, "users:write")

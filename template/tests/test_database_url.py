@@ -54,6 +54,10 @@ REFUSED = [
     ("http://localhost/app", "must be a URL"),
     ("postgresql://user:p@ss@db.example/app", "is written %40"),
     (f"{START}/app?sslcert=/absent.crt", "sslcert: there is no file /absent.crt"),
+    ("postgresql:///app?host=a&host=b&port=5433", 'use "host=h1'),
+    # {% if database_driver == "asyncpg" %}
+    ("postgresql:///app?host=a&host=b", "All ports are required"),
+    # {% endif %}
 ]
 # {% elif database_driver == "asyncmy" %}
 START = "mysql://user:hunter2@db.example/app"

@@ -86,7 +86,16 @@ def parse_database_url(value: object) -> URL:
     if "@" in (url.host or ""):
         message = "an @ in a user name or a password is written %40"
         raise ValueError(message)
+    # {% if postgresql %}
+    translated = _translated(url).set(drivername=DRIVER_NAME)
+    try:
+        translated.get_dialect()().create_connect_args(translated)
+    except ArgumentError as error:  # hosts and ports do not fit each other
+        raise ValueError(*error.args) from None
+    return translated
+    # {% else %}
     return _translated(url).set(drivername=DRIVER_NAME)
+    # {% endif %}
 # {% if postgresql %}
 
 
