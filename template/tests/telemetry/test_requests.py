@@ -21,7 +21,7 @@ async def get_number(number: int) -> int:
     return number
 
 
-outer.include_router(inner, prefix="/outer")
+outer.include_router(inner, prefix="/outer/{tenant}")
 
 
 # {% if telemetry == "otlp" %}
@@ -63,16 +63,16 @@ async def test_requests_are_measured_by_the_templates_of_their_paths(
     make_client: MakeClient,
 ) -> None:
     expected = {
-        ("GET", "/outer/inner/{number}", 200): 2,
-        ("GET", "/outer/inner/{number}", 422): 1,
+        ("GET", "/outer/{tenant}/inner/{number}", 200): 2,
+        ("GET", "/outer/{tenant}/inner/{number}", 422): 1,
         ("GET", "", 404): 2,
-        ("_OTHER", "/outer/inner/{number}", 405): 1,
+        ("_OTHER", "/outer/{tenant}/inner/{number}", 405): 1,
     }
     before = {key: count(*key) for key in expected}
 
     async with make_client(outer) as client:
-        for path in ("/outer/inner/1", "/outer/inner/2", "/outer/inner/x", "/no/1", "/no/2"):
+        for path in ("/outer/1/inner/1", "/outer/a/inner/2", "/outer/a/inner/x", "/no/1", "/no/2"):
             await client.get(path)
-        await client.request("BREW", "/outer/inner/1")
+        await client.request("BREW", "/outer/a/inner/1")
 
     assert {key: count(*key) - before[key] for key in expected} == expected
