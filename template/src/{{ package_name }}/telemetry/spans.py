@@ -25,7 +25,11 @@ def trace_statements(engine: AsyncEngine) -> None:
     if not is_sent("TRACES"):
         return
     attributes: dict[str, Any] = {
-        "db.system.name": {"mysql": "mariadb"}.get(engine.dialect.name, engine.dialect.name),
+        # {% if database_driver == "asyncmy" %}
+        "db.system.name": "mariadb",
+        # {% else %}
+        "db.system.name": engine.dialect.name,
+        # {% endif %}
         "db.namespace": engine.url.database,
         "server.address": engine.url.host,
         "server.port": engine.url.port,

@@ -134,7 +134,7 @@ def _subject(scope: Scope) -> dict[str, str]:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the template of the path that was matched, such as ``/users/{user_id}``, or nothing.
+    """Return the template of the path that was matched, such as ``/items/{item_id}``, or nothing.
 
     What it is below a mounted application is told as that one has it.
     """
