@@ -41,7 +41,9 @@ SIGNS: dict[str, Callable[[Window], bool]] = {
 """By what metric each is known."""
 
 WORDS: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "pool too small": lambda line: line.get("status") == 503,
+    "pool too small": lambda line: (
+        line["event"] == "request" and line.get("pool_wait_milliseconds", 0) > 100
+    ),
     "slow statement": lambda line: (
         str(line.get("route")).startswith("/staged/statement") and line["milliseconds"] > 850
     ),

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import QueuePool
 from stamina.instrumentation import RetryDetails, StructlogOnRetryHook, set_on_retry_hooks
+from structlog.contextvars import bind_contextvars
 
 from ..database.driver import fault_of
 from ..database.engine import Database
@@ -61,7 +62,10 @@ class MeasuredGate(Gate):
             waited = time.perf_counter() - start
             self._refusals["full" if waited < self._timeout / 2 else "timeout"](1)
             raise
-        self._wait_time(time.perf_counter() - start)
+        waited = time.perf_counter() - start
+        self._wait_time(waited)
+        # The line that is logged of the request has it, too.
+        bind_contextvars(pool_wait_milliseconds=round(waited * 1000, 2))
 
     async def __aexit__(self, *error: object) -> None:
         """Count a statement that has failed for the time that it took."""
