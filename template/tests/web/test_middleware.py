@@ -65,6 +65,25 @@ def test_the_middleware_is_in_order(settings: Settings) -> None:
     assert "CORSMiddleware" not in str(list_middleware(settings))
 
 
+async def test_a_request_is_logged_with_the_template_of_its_path(
+    make_client: MakeClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inner, outer = APIRouter(prefix="/inner"), APIRouter()
+
+    @inner.get("/{number:int}")
+    async def get_number(number: int) -> int:
+        return number
+
+    outer.include_router(inner, prefix="/outer/{tenant}")
+    async with make_client(outer) as client:
+        for path in ("/outer/1/inner/1", "/outer/a/inner/007", "/gizmos", "/nowhere"):
+            await client.get(path)
+
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    routes = [line["route"] for line in lines if line["event"] == "request"]
+    assert routes == ["/outer/{tenant}/inner/{number}", "/inner/{number}", "/gizmos", ""]
+
+
 async def test_a_request_is_logged_with_its_id(
     client: httpx2.AsyncClient, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -139,16 +139,15 @@ def route_of(scope: Scope) -> str:
     What it is below a mounted application is told as that one has it.
     """
     own: str | None = getattr(scope.get("route"), "path_format", None)
-    if own is None:
-        return ""
-    values = {"{" + key + "}": str(value) for key, value in scope.get("path_params", {}).items()}
-    filled = own
-    for name, value in values.items():
-        filled = filled.replace(name, value)
+    values = scope.get("path_params")
+    if own is None or values is None:
+        return own or ""
     # A route does not know the prefix by which its router was included: the path begins with it.
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    prefix = path[: len(path) - len(filled)] if path.endswith(filled) else ""
-    names = {value: name for name, value in values.items() if name not in own}
+    prefix = path.removesuffix(own.format(**values))
+    if not prefix or (own and prefix == path):  # it ends in another spelling of a value
+        return own
+    names = {str(values[name]): "{" + name + "}" for name in values if "{" + name + "}" not in own}
     return "/".join(names.get(part, part) for part in prefix.split("/")) + own
 
 
