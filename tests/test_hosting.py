@@ -115,7 +115,7 @@ def test_postgresql_is_reached_as_its_url_says(
             f"{USER}@/postgres?host={certificates}/sockets&port={port}": ["False", *DEFAULT],
             f"{at}?target_session_attrs=standby": "standby",
             f"{at}?pgbouncer=true": '"pgbouncer"; leave it out of the URL',
-            f"{at}?gssencmode=require": "gss" if driver == "psycopg" else "leave it out",
+            f"{at}?gssencmode=require": "GSSAPI" if driver == "psycopg" else "leave it out",
             f"postgresql://postgres:wrong@localhost:{port}/postgres": "password authentication",
             f"{USER}@localhost:{port}/absent": 'database "absent" does not exist',
             f"{USER}@localhost:1/postgres": "refused",
