@@ -8,7 +8,7 @@ from typing import Any, Self
 
 
 class FakeProvider:
-    """Publishes its keys; ``answers`` are sent as they are instead, and None is never sent."""
+    """Publishes its keys; ``answers`` are sent as they are instead, and None never ends."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -40,7 +40,12 @@ class FakeProvider:
             path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
             answer = self.answers[path] if path in self.answers else self._document(path)
             if answer is None:
-                await asyncio.Event().wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nX-Padding: ")
+                while True:
+                    # Who counts the time between two bytes would wait for ever.
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
             else:
                 writer.write(answer)
                 await writer.drain()
