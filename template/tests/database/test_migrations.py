@@ -123,7 +123,7 @@ def test_a_migration_names_no_type_of_this_service(tmp_path: Path) -> None:
     config = alembic_config()
     config.set_main_option("path_separator", "os")
     config.set_main_option("version_locations", str(tmp_path))
-    at: Column[datetime] = Column("at", UtcDateTime, nullable=False)
+    at: Column[datetime] = Column("at", UtcDateTime, nullable=False, index=True)
     table = Table("moments", METADATA, Column("id", Id, primary_key=True), at)
     try:
         command.revision(config, message="moments", autogenerate=True)

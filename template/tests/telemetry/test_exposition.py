@@ -60,7 +60,7 @@ def test_what_a_process_has_counted_is_kept_when_it_has_ended(tmp_path: Path) ->
 
 @pytest.fixture
 def exposing(settings: Settings) -> Settings:
-    return settings.model_copy(update={"metrics_port": 0})
+    return settings.model_copy(update={"metrics_port": 0, "workers": 2})
 
 
 def test_the_metrics_of_all_workers_are_served_by_whoever_starts_them(
