@@ -12,7 +12,7 @@ from {{ package_name }}.settings import Settings, load_settings
 
 # {% endif %}
 # {% if telemetry == "prometheus" %}
-from scripts.pools_measured import watch
+from scripts.pools_measured import HEADROOM, watch
 # {% endif %}
 # {% if not driver.sqlite %}
 from scripts.pools_server import examine_servers
@@ -22,8 +22,10 @@ CONCURRENT_REQUESTS = {{ concurrent_requests }}
 """How many requests a worker serves at a time, when busiest."""
 QUERIES_PER_REQUEST = {{ queries_per_request }}
 """How many queries an average request sends, of which each takes a connection for its time."""
+# {% if telemetry != "prometheus" %}
 HEADROOM = 1.5
 """The half on top is for bursts."""
+# {% endif %}
 
 
 def main() -> None:

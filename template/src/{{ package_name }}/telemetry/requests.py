@@ -69,15 +69,16 @@ class RequestMeasureMiddleware:
         try:
             await self.app(scope, receive, send_noted)
         finally:
-            self._measure(scope, status, time.perf_counter() - start)
+            route = route_of(scope)
+            self._measure(scope, route, status, time.perf_counter() - start)
             # {% if telemetry == "otlp" and fast_paths %}
-            span.update_name(f"{scope['method']} {route_of(scope)}".rstrip())
-            span.set_attribute("http.route", route_of(scope))
+            span.update_name(f"{scope['method']} {route}".rstrip())
+            span.set_attribute("http.route", route)
             # {% endif %}
 
-    def _measure(self, scope: Scope, status: int, seconds: float) -> None:
+    def _measure(self, scope: Scope, route: str, status: int, seconds: float) -> None:
         # What nobody handles is answered outside all middleware.
-        key = (scope["method"], route_of(scope), status or HTTPStatus.INTERNAL_SERVER_ERROR)
+        key = (scope["method"], route, status or HTTPStatus.INTERNAL_SERVER_ERROR)
         measure = self._measures.get(key)
         if measure is None:
             method, *others = key
