@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from {{ package_name }}.main import list_middleware
 from {{ package_name }}.settings import Settings
@@ -75,13 +77,15 @@ async def test_a_request_is_logged_with_the_template_of_its_path(
         return number
 
     outer.include_router(inner, prefix="/outer/{tenant}")
+    outer.mount("/files", Starlette(routes=[Mount("/old", PlainTextResponse("old"))]))
     async with make_client(outer) as client:
         for path in ("/outer/1/inner/1", "/outer/a/inner/007", "/gizmos", "/nowhere"):
             await client.get(path)
+        assert (await client.get("/files/old/a")).text == "old"
 
     lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     routes = [line["route"] for line in lines if line["event"] == "request"]
-    assert routes == ["/outer/{tenant}/inner/{number}", "/inner/{number}", "/gizmos", ""]
+    assert routes == ["/outer/{tenant}/inner/{number}", "/inner/{number}", "/gizmos", "", "/old/{path}"]
 
 
 async def test_a_request_is_logged_with_its_id(

@@ -144,7 +144,10 @@ def route_of(scope: Scope) -> str:
         return own or ""
     # A route does not know the prefix by which its router was included: the path begins with it.
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    prefix = path.removesuffix(own.format(**values))
+    matched = own
+    for name, value in values.items():
+        matched = matched.replace("{" + name + "}", str(value))
+    prefix = path.removesuffix(matched)
     if not prefix or (own and prefix == path):  # it ends in another spelling of a value
         return own
     names = {str(values[name]): "{" + name + "}" for name in values if "{" + name + "}" not in own}
