@@ -1,5 +1,6 @@
 """extensions/drivers.py: the table of drivers."""
 
+import re
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ def test_a_row_is_consistent(driver: Driver) -> None:
     assert scheme == driver.family
     assert driver.example_url.startswith(f"{scheme}://")
     assert Requirement(driver.requirement).name == driver.name
+    assert re.fullmatch(r".*<[1-9]\d*", driver.requirement), "no bound but a major version"
     assert [driver.postgresql, driver.mysql, driver.sqlite].count(True) == 1
     assert (driver.default_port is None) == (driver.max_connections is None) == driver.sqlite
 

@@ -589,7 +589,7 @@ def test_the_extensions_of_the_new_version_make_the_new_result(
 
     update(service)
 
-    assert before == 'asyncpg>=0.32,<0.33\n0\n"desk"\nmine:\n'
+    assert before == 'asyncpg>=0.32,<1\n0\n"desk"\nmine:\n'
     assert (service / "facts.txt").read_text() == "asyncpg==9\n7\nDESK\nmine:\nedited\n"
     assert not conflicts(service)
 
