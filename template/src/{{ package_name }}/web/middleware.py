@@ -6,10 +6,13 @@
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from typing import cast
 
 import structlog
+from fastapi.routing import iter_route_contexts
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
@@ -138,20 +141,32 @@ def route_of(scope: Scope) -> str:
 
     What it is below a mounted application is told as that one has it.
     """
-    own: str | None = getattr(scope.get("route"), "path_format", None)
-    values = scope.get("path_params")
-    if own is None or values is None:
-        return own or ""
-    # A route does not know the prefix by which its router was included: the path begins with it.
-    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
-    matched = own
-    for name, value in values.items():
-        matched = matched.replace("{" + name + "}", str(value))
-    prefix = path.removesuffix(matched)
-    if not prefix or (own and prefix == path):  # it ends in another spelling of a value
+    route = scope.get("route")
+    templates = _templates_of(scope["app"])
+    # FastAPI tells which of its routes was matched, and of others only what they call.
+    found = templates.get(id(route)) or templates.get(id(scope.get("endpoint")))
+    if found is None:
+        own: str = getattr(route, "path_format", "")
         return own
-    names = {str(values[name]): "{" + name + "}" for name in values if "{" + name + "}" not in own}
-    return "/".join(names.get(part, part) for part in prefix.split("/")) + own
+    if len(found) > 1:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        found = [each for each in found if each[0].match(path)] or found
+    return found[0][1]
+
+
+@lru_cache
+def _templates_of(app: Starlette) -> dict[int, list[tuple[re.Pattern[str], str]]]:
+    """Return pattern and template, by the identity of a route and of what it calls.
+
+    A route alone does not know the prefix by which its router was included. A router that was
+    included twice gives two templates to each of its routes.
+    """
+    found: dict[int, list[tuple[re.Pattern[str], str]]] = {}
+    for context in iter_route_contexts(getattr(app, "routes", ())):
+        if context.path_format is not None:
+            for key in (context.original_route, context.endpoint or context.app):
+                found.setdefault(id(key), []).append((context.path_regex, context.path_format))
+    return found
 
 
 class ProblemMiddleware:
