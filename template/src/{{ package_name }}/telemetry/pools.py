@@ -43,10 +43,7 @@ class MeasuredGate(Gate):
 
     async def __aenter__(self) -> None:
         """Note the time; the sum of the exits less that of the entries is how long they held."""
-        if self._semaphore.locked():
-            await self._wait()
-        else:
-            await self._semaphore.acquire()
+        await super().__aenter__()
         self._holders += 1
         self._seconds -= time.perf_counter()
 
@@ -69,7 +66,7 @@ class MeasuredGate(Gate):
 
     async def __aexit__(self, *error: object) -> None:
         """Count a statement that has failed for the time that it took."""
-        self._semaphore.release()
+        await super().__aexit__(*error)
         self._holders -= 1
         self._seconds += time.perf_counter()
         self.uses += 1
