@@ -43,7 +43,10 @@ class MeasuredGate(Gate):
 
     async def __aenter__(self) -> None:
         """Note the time; the sum of the exits less that of the entries is how long they held."""
-        await super().__aenter__()
+        if self._semaphore.locked():
+            await self._wait()
+        else:
+            await self._semaphore.acquire()
         self._holders += 1
         self._seconds -= time.perf_counter()
 
@@ -66,7 +69,7 @@ class MeasuredGate(Gate):
 
     async def __aexit__(self, *error: object) -> None:
         """Count a statement that has failed for the time that it took."""
-        await super().__aexit__(*error)
+        self._semaphore.release()
         self._holders -= 1
         self._seconds += time.perf_counter()
         self.uses += 1
