@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WORDS = frozenset({"yes", "y", "true", "t", "on", "1", "no", "n", "false", "f", "off", "0"})
 """What Copier takes for a yes or a no."""
+OF_AN_UPDATE = "copier._main."
+"""How the temporary folders are called in which an update renders, those of migrate.py, too."""
 
 
 def data_problem(data: Mapping[str, Any], questions: Mapping[str, str]) -> str:
@@ -54,11 +56,11 @@ class AnswersExtension(ContextHook):
     def hook(self, context: dict[str, Any]) -> None:
         """Look at the data of whoever called Copier.
 
-        What an update renders for itself is quiet, and has all answers that a service remembers,
-        those to questions of other versions included.
+        What an update renders for itself has all answers that a service remembers, those to
+        questions of other versions included.
         """
         settings = context["_copier_conf"]
-        if settings["quiet"]:
+        if any(part.startswith(OF_AN_UPDATE) for part in Path(settings["dst_path"]).parts):
             return
         questions = questions_of(Path(settings["src_path"]))
         if problem := data_problem(settings["data"], questions):

@@ -46,6 +46,8 @@ CHANGELOG = Path(__file__).parents[1] / "CHANGELOG.md"
 MIGRATIONS = "migrations/versions/*.py"
 MARKERS = ("before updating", "last update", "after updating")
 """What Copier calls the three sides of a conflict."""
+OF_AN_UPDATE = "copier._main."
+"""How Copier's folders are called in which an update renders; answers.py knows them by it."""
 IMPORT = re.compile(
     rb"^([ \t]*from )([.\w]+)( import )(?:(\w+)(?=(?: as \w+)?[ \t]*(?:#.*)?\r?$))?", re.MULTILINE
 )
@@ -148,7 +150,7 @@ def rename(stage: str, *names: str) -> None:
     answers = last_answers()
     filled = [name.format_map(answers) for name in names]
     committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix=OF_AN_UPDATE) as folder:
         last_version = render_last_version(folder)
         pairs = zip(filled[::2], filled[1::2], strict=True)
         renamed = {old: new for old, new in pairs if (last_version / old).exists()}
@@ -318,7 +320,7 @@ def keep_edited(stage: str) -> None:
     deleted = paths("ls-files", "-z", "--deleted") if stage == "after" else set()
     if not deleted:
         return
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory(prefix=OF_AN_UPDATE) as folder:
         last_version = render_last_version(folder)
         for path in sorted(deleted):
             rendered = last_version / path

@@ -243,7 +243,7 @@ def test_data_without_a_question_is_refused(
 ) -> None:
     file = tmp_path / "data.yml"
     file.write_text(data.replace("=", ": "))
-    for given in (("--data", data), ("--data-file", str(file))):
+    for given in (("--data", data), ("--data-file", str(file)), ("--quiet", "--data", data)):
         said = refusal("copy", "--trust", "--defaults", *given, questionnaire, tmp_path / "desk")
 
         assert message in said
@@ -252,20 +252,27 @@ def test_data_without_a_question_is_refused(
 
 
 def test_data_without_a_question_is_refused_on_update(questionnaire: Path, tmp_path: Path) -> None:
-    template = commit_all(shutil.copytree(questionnaire, tmp_path / "template"), tag="v1.0.0")
+    template = shutil.copytree(questionnaire, tmp_path / "template")
+    dropped = template / "template" / "dropped.txt"
+    dropped.touch()
+    commit_all(template, tag="v1.0.0")
     service = tmp_path / "desk"
     run_copy(str(template), service, defaults=True, unsafe=True, quiet=True)
     remembered = service / ".copier-answers.yml"
     remembered.write_text(f"{remembered.read_text()}retired_question: 1\n")
+    (service / dropped.name).write_text("edited, so that the last version is rendered again")
     commit_all(service)
+    dropped.unlink()
     commit_all(template, tag="v1.1.0")
 
-    said = refusal("update", "--trust", "--defaults", "--data", "worker=4", service)
-    assert "There is no question worker. Is it workers?" in said
-    assert git(service, "status", "--porcelain") == ""
+    for quiet in ((), ("--quiet",)):
+        said = refusal("update", "--trust", "--defaults", *quiet, "--data", "worker=4", service)
+        assert "There is no question worker. Is it workers?" in said
+        assert git(service, "status", "--porcelain") == ""
 
     run_update(service, defaults=True, overwrite=True, unsafe=True, data={"workers": 4})
     assert recorded(service)["workers"] == 4
+    assert (service / dropped.name).exists()
 
 
 def test_data_may_answer_what_sqlite_is_not_asked(questionnaire: Path, tmp_path: Path) -> None:
