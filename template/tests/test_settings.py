@@ -53,6 +53,19 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
     assert load_settings().port == 9000
 
 
+def test_what_stands_around_a_value_is_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{URL}\n")
+    monkeypatch.setenv("LOG_LEVEL", "info\r")
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "* ")
+    monkeypatch.setenv("HOST", " ")
+
+    settings = load_settings()
+
+    assert settings.log_level == "INFO"
+    assert settings.forwarded_allow_ips == "*"
+    assert settings.host == "127.0.0.1"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

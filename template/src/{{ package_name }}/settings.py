@@ -5,7 +5,7 @@ import os
 # {% endif %}
 import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 # {% if auth == "oidc" %}
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from pydantic import (
     PlainValidator,
     PositiveInt,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 from sqlalchemy import URL
@@ -113,7 +114,7 @@ Origin = Annotated[str, AfterValidator(check_origin)]
 
 def port_or_none(value: object) -> object:
     """Take ``off`` for none, and a variable that is set to nothing."""
-    return None if value == "off" or os.environ.get("METRICS_PORT") == "" else value
+    return None if str(value).lower() == "off" or os.environ.get("METRICS_PORT") == "" else value
 
 
 MetricsPort = Annotated[
@@ -140,6 +141,16 @@ class DatabaseSettings(BaseSettings):
     database_migration_url: DatabaseUrl | None = Field(default=None, repr=False)
     """Where migrations go instead: past a pooler, or with a role of their own."""
     # {% endif %}
+
+    @model_validator(mode="before")
+    @classmethod
+    def strip(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Drop what stands around a value, such as the ends of lines that Docker leaves there."""
+        stripped = {
+            name: value.strip() if isinstance(value, str) else value
+            for name, value in values.items()
+        }
+        return {name: value for name, value in stripped.items() if value != ""}
 
 
 class Settings(DatabaseSettings):
