@@ -43,10 +43,18 @@ TRANSLATED = [
             "sslmode": "verify-ca",
         },
     ),
+    (
+        f"{START}/app?sslrootcert=system",
+        {
+            "sslrootcert": ssl.get_default_verify_paths().cafile or "system",
+            "sslmode": "verify-full",
+        },
+    ),
     (f"{START}/app?options=-cjit%3Doff&jit=off", {"options": "-cjit=off", "jit": "off"}),
     # {% else %}
     (f"{START}/app?channel_binding=require", {"channel_binding": "require"}),
-    (f"{START}/app?options=-cwork_mem%3D4MB&jit=off", {"options": "-cwork_mem=4MB -c jit=off"}),
+    (f"{START}/app?options=-cwork_mem%3D4MB&jit=off", {"options": "-cwork_mem=4MB -cjit=off"}),
+    (f"{START}/app?search_path=a,%20b", {"options": "-csearch_path=a,\\ b"}),
     # {% endif %}
 ]
 REFUSED = [
@@ -82,6 +90,8 @@ REFUSED = [
     (f"{START}?ssl-mode=PREFERRED", "no ssl-mode=PREFERRED: write one of DISABLED, REQUIRED"),
     (f"{START}?sslaccept=strict", "asyncmy has no sslaccept: leave it out"),
     (f"{START}?ssl-ca=/absent.crt", "ssl_ca: there is no file /absent.crt"),
+    (f"{START}?ssl_check_hostname=maybe", "not what it should be: .*maybe"),
+    ("mysql://user:hunter2@db.example/", "must name a database"),
 ]
 # {% else %}
 TRANSLATED = [
@@ -94,6 +104,9 @@ REFUSED = [
     ("http://localhost/app", "must be a URL"),
     ("sqlite://user:p@ss@db.example/app", "is written %40"),
     ("sqlite://", "must name a file"),
+    ("sqlite:///file:a?mode=memory&cache=shared&uri=true", "must name a file"),
+    ("sqlite:///file:service.db?mode=ro", "needs the parameter uri=true"),
+    ("sqlite:///service.db?timeout=soon", "not what it should be: .*soon"),
     ("sqlite:///service.db?mode=ro", "SQLite has no mode: leave it out"),
     ("sqlite:////absent/service.db", "there is no folder /absent"),
 ]

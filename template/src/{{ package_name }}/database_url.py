@@ -86,16 +86,18 @@ def parse_database_url(value: object) -> URL:
     if "@" in (url.host or ""):
         message = "an @ in a user name or a password is written %40"
         raise ValueError(message)
-    # {% if postgresql %}
     translated = _translated(url).set(drivername=DRIVER_NAME)
     try:
         translated.get_dialect()().create_connect_args(translated)
+    # {% if postgresql %}
     except ArgumentError as error:  # hosts and ports do not fit each other
         raise ValueError(*error.args) from None
-    return translated
     # {% else %}
-    return _translated(url).set(drivername=DRIVER_NAME)
+    except ValueError as error:
+        message = f"a parameter is not what it should be: {error}"
+        raise ValueError(message) from None
     # {% endif %}
+    return translated
 # {% if postgresql %}
 
 
@@ -133,12 +135,14 @@ def _translated(url: URL) -> URL:
 
 
 def _for_asyncpg(query: dict[str, str | tuple[str, ...]]) -> dict[str, str | tuple[str, ...]]:
+    if query.get("sslrootcert") == "system":
+        query["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
+        # As with psql: whoever trusts so many authorities asks for the name of the host, too.
+        query.setdefault("sslmode", "verify-full")
     if query.pop("channel_binding", None) == "require":
         # asyncpg does not bind; what is left of it is that there is TLS.
         mode = str(query.get("sslmode"))
         query["sslmode"] = mode if mode.startswith("verify-") else "require"
-    if query.get("sslrootcert") == "system":
-        query["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
     query.setdefault("application_name", "{{ package_name }}")
     # What is left is sent to the server as a setting, and so is what a URL requires: it says no.
     return {
@@ -149,8 +153,10 @@ def _for_asyncpg(query: dict[str, str | tuple[str, ...]]) -> dict[str, str | tup
     # {% else %}
     query.setdefault("fallback_application_name", "{{ package_name }}")
     known = {option.keyword.decode() for option in Conninfo.get_defaults()}
-    # What is not of the client is a setting of the server.
-    settings = [f"-c {name}={query.pop(name)}" for name in query.keys() - known]
+    # What is not of the client is a setting of the server, where a space would end it.
+    settings = [
+        re.sub(r"([\\ ])", r"\\\1", f"-c{name}={query.pop(name)}") for name in query.keys() - known
+    ]
     if settings:
         query["options"] = " ".join([str(query.get("options", "")), *sorted(settings)]).strip()
     return url.set(query=query)
@@ -159,6 +165,9 @@ def _for_asyncpg(query: dict[str, str | tuple[str, ...]]) -> dict[str, str | tup
 
 
 def _translated(url: URL) -> URL:
+    if not url.database:
+        message = f"must name a database, such as {EXAMPLE_URL}"
+        raise ValueError(message)
     query = {name.replace("-", "_").lower(): str(value) for name, value in url.query.items()}
     mode = query.pop("ssl_mode", query.pop("sslmode", query.pop("ssl", ""))).upper()
     mode = _SSL.get(mode, mode)
@@ -187,10 +196,14 @@ def _translated(url: URL) -> URL:
 
 
 def _translated(url: URL) -> URL:
-    if url.database in (None, "", ":memory:"):
-        message = f"must name a file, such as {EXAMPLE_URL}; memory is not shared by connections"
+    in_memory = (None, "", ":memory:", "file::memory:")
+    if url.database in in_memory or url.query.get("mode") == "memory":
+        message = f"must name a file, such as {EXAMPLE_URL}; memory is not shared by processes"
         raise ValueError(message)
     uses_uri = str(url.database).startswith("file:")
+    if uses_uri and "uri" not in url.query:
+        message = "file: needs the parameter uri=true"
+        raise ValueError(message)
     if not uses_uri and (unknown := url.query.keys() - _KNOWN):
         message = f"SQLite has no {', '.join(sorted(unknown))}: leave it out of the URL"
         raise ValueError(message)

@@ -60,5 +60,5 @@ def test_a_server_that_takes_no_changes_stops_the_start(settings: Settings) -> N
 
 def test_a_pooler_is_known_by_what_it_says() -> None:
     reason = "unsupported startup parameter: options"
-    assert "DATABASE_POOLER=transaction" in pooler_hint(reason)
+    assert "out of the URL, and set DATABASE_POOLER=transaction" in pooler_hint(reason)
     assert pooler_hint('relation "users" does not exist') == ""

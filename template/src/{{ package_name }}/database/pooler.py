@@ -59,4 +59,7 @@ def pooler_hint(reason: str) -> str:
     """Return what to do when the reason of a failed start tells of a pooler."""
     if _SIGNS.search(reason) is None:
         return ""
-    return "; a pooler is between, set DATABASE_POOLER=transaction"
+    return (
+        "; a pooler is between: leave settings of the session out of the URL,"
+        " and set DATABASE_POOLER=transaction"
+    )
