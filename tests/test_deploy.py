@@ -102,6 +102,16 @@ def test_compose_gives_the_service_the_time_that_it_needs_to_end(service_with: S
     assert float(grace.removesuffix("s")) >= ends + 2
 
 
+def test_the_weekly_look_finds_the_answers_whatever_their_file_is_called(
+    service_with: ServiceWith,
+) -> None:
+    """The task for that knows the name."""
+    service = service_with(deploy="container")
+    task = service.pyproject["tool"]["poe"]["tasks"]["check-update"]["cmd"]
+
+    assert f"{task} --quiet" in service.text(".github/workflows/template.yml")
+
+
 @pytest.mark.parametrize("name", ["deployment", "migration"])
 def test_pods_keep_the_restricted_profile_and_more(service_with: ServiceWith, name: str) -> None:
     """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted."""
