@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 from cryptography.hazmat.primitives import serialization
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from jwt import PyJWKSet
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from {{ package_name }}.auth.dependencies import (
@@ -122,13 +124,18 @@ async def test_two_tokens_are_none(client: httpx2.AsyncClient) -> None:
     assert_problem(await client.get("/me", headers=headers), 401, "invalid-token")
 
 
-async def test_the_caller_is_shown_and_logged(client: httpx2.AsyncClient) -> None:
+async def test_the_caller_is_shown_and_in_each_line_of_the_log(make_client: MakeClient) -> None:
     token = make_token(sub="grace", scp=["b", "a"], scope=None, roles=["admin"])
-    with capture_logs() as lines:
-        response = await client.get("/me", headers=bearing(token))
+    async with make_client(guarded) as client:
+        with capture_logs([merge_contextvars]) as lines:
+            response = await client.get("/me", headers=bearing(token))
+            await client.get("/logging", headers=bearing(token))
+            await client.get("/me", headers={"Authorization": ""})
 
     assert response.json() == {"subject": "grace", "scopes": ["a", "b"], "roles": ["admin"]}
-    assert lines[0]["subject"] == "grace"
+    told = [(line["event"], line.get("subject")) for line in lines]
+    named = [("request", "grace"), ("done", "grace"), ("request", "grace")]
+    assert told == [*named, ("request", None)]
     assert token not in str(lines)
 
 
@@ -168,6 +175,11 @@ guarded = APIRouter()
 @guarded.get("/scoped", dependencies=[needs_scope("a", "b")])
 @guarded.get("/ruled", dependencies=[needs_role("chief", "owner")])
 async def allowed() -> None: ...
+
+
+@guarded.get("/logging", dependencies=[Depends(get_current_user)])
+async def done() -> None:
+    structlog.get_logger().info("done")
 
 
 async def test_a_test_may_name_the_user(client: httpx2.AsyncClient, service: Running) -> None:

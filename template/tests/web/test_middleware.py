@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.applications import Starlette
@@ -109,6 +110,24 @@ async def test_a_request_is_logged_with_its_id(
     assert (line["request_id"], line["method"], line["status"]) == ("find-me", "GET", 200)
     assert line["path"] == "/gizmos"
     assert line["milliseconds"] > 0
+
+
+async def test_what_one_request_binds_to_its_log_lines_is_in_no_other(
+    make_client: MakeClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    router = APIRouter()
+
+    @router.get("/binding")
+    async def bind() -> None:
+        structlog.contextvars.bind_contextvars(invoice=7)
+
+    async with make_client(router) as client:
+        await client.get("/binding")
+        await client.get("/gizmos")
+
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    bound = [line.get("invoice") for line in lines if line["event"] == "request"]
+    assert bound == [7, None]
 
 
 async def test_a_response_header_that_http_forbids_is_a_defect(make_client: MakeClient) -> None:

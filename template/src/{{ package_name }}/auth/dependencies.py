@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.requests import HTTPConnection
+from structlog.contextvars import bind_contextvars
 
 from ..web.state import resource_of
 from .problems import Forbidden, InvalidToken, NotAuthenticated
@@ -54,15 +55,14 @@ async def get_claims(
     token: Annotated[str, Depends(get_token)],
     verifier: Annotated[TokenVerifier, Depends(get_token_verifier)],
 ) -> Claims:
-    """Return what the token says."""
-    return await verifier.verify(token)
+    """Return what the token says, and name its subject in all log lines from here on."""
+    claims = await verifier.verify(token)
+    bind_contextvars(subject=claims.sub)
+    return claims
 
 
-async def get_current_user(
-    connection: HTTPConnection, claims: Annotated[Claims, Depends(get_claims)]
-) -> CurrentUser:
+async def get_current_user(claims: Annotated[Claims, Depends(get_claims)]) -> CurrentUser:
     """Make the user of the claims; where the two differ for your provider, this is the place."""
-    connection.state.subject = claims.sub
     return CurrentUser(claims.sub, claims.scope, claims.roles)
 
 

@@ -47,6 +47,8 @@ class RequestIdMiddleware:
             return
         request_id = _given_id(scope) or uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
+        # A server may begin a request with what was bound in another one of the same client.
+        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
 
         async def send_with_id(message: Message) -> None:
@@ -122,18 +124,7 @@ class RequestLogMiddleware:
                 path=scope["path"],
                 status=status or 500,  # what nobody handles is answered outside all middleware
                 milliseconds=round((time.perf_counter() - start) * 1000, 2),
-                # {% if auth == "oidc" %}
-                **_subject(scope),
-                # {% endif %}
             )
-# {% if auth == "oidc" %}
-
-
-def _subject(scope: Scope) -> dict[str, str]:
-    """Return who sent the request, if that was verified."""
-    state = scope.get("state", {})
-    return {"subject": state["subject"]} if "subject" in state else {}
-# {% endif %}
 
 
 def route_of(scope: Scope) -> str:
