@@ -87,6 +87,18 @@ async def test_a_collector_that_hangs_does_not_hold_up_the_end(
     assert time.monotonic() - start < 1
 
 
+@pytest.mark.parametrize(
+    ("exporters", "sent"), [("", True), ("console,otlp", True), ("none", False)]
+)
+def test_the_environment_may_name_what_sends(
+    monkeypatch: pytest.MonkeyPatch, exporters: str, sent: bool
+) -> None:
+    monkeypatch.setenv(ENDPOINT, "http://collector.test")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporters)
+
+    assert otlp.is_sent("TRACES") is sent
+
+
 async def test_nothing_is_sent_without_an_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ENDPOINT, raising=False)
 

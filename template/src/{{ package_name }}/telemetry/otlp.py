@@ -58,7 +58,7 @@ def is_sent(signal: str) -> bool:
     names = (f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     return (
         any(os.environ.get(name) for name in names)
-        and os.environ.get(f"OTEL_{signal}_EXPORTER", "otlp") == "otlp"
+        and "otlp" in (os.environ.get(f"OTEL_{signal}_EXPORTER") or "otlp").split(",")
         and os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
     )
 
