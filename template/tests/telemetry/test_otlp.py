@@ -91,7 +91,7 @@ async def test_a_collector_that_hangs_does_not_hold_up_the_end(
     ("exporters", "sent"), [("", True), ("console,otlp", True), ("none", False)]
 )
 def test_the_environment_may_name_what_sends(
-    monkeypatch: pytest.MonkeyPatch, exporters: str, sent: bool
+    monkeypatch: pytest.MonkeyPatch, exporters: str, *, sent: bool
 ) -> None:
     monkeypatch.setenv(ENDPOINT, "http://collector.test")
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", exporters)
