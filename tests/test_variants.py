@@ -28,6 +28,8 @@ from tests.helpers.variants import Variant
 # Declared without an import: the server loads the first two, SQLAlchemy the driver by its URL.
 LOADED_BY_NAME = {"httptools", "uvloop"}
 
+CODE_BLOCK = re.compile(r"^```python\n.*?^```$", re.MULTILINE | re.DOTALL)
+
 _services: dict[Variant, Service] = {}
 
 
@@ -61,6 +63,16 @@ def test_no_jinja_is_left(service: Service) -> None:
     found = {file for file in service.files if JINJA.search(service.text(file))}
 
     assert not found
+
+
+def test_blank_lines_are_single_and_inside(service: Service) -> None:
+    """As a formatter leaves them; Python, also in a document, has two before a definition."""
+    for file in sorted(service.files):
+        text = service.text(file)
+        assert text == text.lstrip("\n"), file
+        assert text in {"", f"{text.rstrip()}\n"}, file
+        if not file.endswith((".py", ".py.mako")):
+            assert "\n\n\n" not in CODE_BLOCK.sub("", text), file
 
 
 def test_no_option_that_is_off_is_mentioned(service: Service) -> None:
