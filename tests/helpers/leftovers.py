@@ -29,8 +29,10 @@ OPTIONAL: dict[str, tuple[str, str | tuple[str, ...]]] = {
     ),
     # Samples in docs/ and rules/ go on speaking of users and orders.
     "example": (
-        r"\busers/|\borders/|/users\b|/orders\b|(?-i:\b(User|Order)s?([A-Z]|\b(?! )))|\bseed"
-        r"|\busers:(read|write)|scopes of the example",
+        (
+            r"\busers/|\borders/|/users\b|/orders\b|(?-i:\b(User|Order)s?([A-Z]|\b(?! )))|\bseed"
+            r"|\busers:(read|write)|scopes of the example"
+        ),
         ("src/", "tests/", "scripts/", "README.md", "pyproject.toml"),
     ),
     "fast_paths": (r"\bfast(/|_|\.py)|\.fast\b|\bfast path|compiled once", ""),
