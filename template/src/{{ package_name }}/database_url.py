@@ -144,7 +144,8 @@ def _for_asyncpg(query: dict[str, str | tuple[str, ...]]) -> dict[str, str | tup
         mode = str(query.get("sslmode"))
         query["sslmode"] = mode if mode.startswith("verify-") else "require"
     query.setdefault("application_name", "{{ package_name }}")
-    # What is left is sent to the server as a setting, and so is what a URL requires: it says no.
+    # asyncpg sends what it does not know to the server, as a setting. What it cannot do but the URL
+    # requires goes there too, so that the server refuses it by its name.
     return {
         name: value
         for name, value in query.items()

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from {{ package_name }}.database.engine import Database
-from {{ package_name }}.database.pooler import pooler_hint, session_fault
+from {{ package_name }}.database.pooler import session_fault
 from {{ package_name }}.database.preflight import verify_database
 from {{ package_name }}.database_url import parse_database_url
 from {{ package_name }}.settings import Settings
@@ -56,9 +56,3 @@ def test_a_server_that_takes_no_changes_stops_the_start(settings: Settings) -> N
 
         with pytest.raises(SystemExit, match="DATABASE_URL: it takes no changes"):
             asyncio.run(verify_database(other))
-
-
-def test_a_pooler_is_known_by_what_it_says() -> None:
-    reason = "unsupported startup parameter: options"
-    assert "out of the URL, and set DATABASE_POOLER=transaction" in pooler_hint(reason)
-    assert pooler_hint('relation "users" does not exist') == ""

@@ -36,6 +36,10 @@ async def test_a_wrong_url_stops_the_start_with_one_line(settings: Settings) -> 
         (TimeoutError(), "no answer in time"),
         # {% if postgresql %}
         (OSError("unrecognized configuration parameter"), "leave it out of the URL"),
+        (
+            OSError("unsupported startup parameter: options"),
+            "out of the URL, and set DATABASE_POOLER=transaction",
+        ),
         # {% endif %}
     ],
 )

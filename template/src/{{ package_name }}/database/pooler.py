@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from ..settings import Settings
 
-_SIGNS = re.compile(r"unsupported startup parameter|prepared statement .* exist")
+POOLER_SIGNS = re.compile(r"unsupported startup parameter|prepared statement .* exist")
 """What a pooler says that does not know a parameter, or the server when it has a prepared statement
 of another client."""
 
@@ -53,13 +53,3 @@ async def session_fault(
     role = await connection.scalar(text("SELECT quote_ident(current_user)"))
     cures = [f"ALTER ROLE {role} SET {name} = '{value}'" for name, value in lost.items()]
     return f"{', '.join(lost)} do not hold behind the pooler: {'; '.join(cures)}"
-
-
-def pooler_hint(reason: str) -> str:
-    """Return what to do when the reason of a failed start tells of a pooler."""
-    if _SIGNS.search(reason) is None:
-        return ""
-    return (
-        "; a pooler is between: leave settings of the session out of the URL,"
-        " and set DATABASE_POOLER=transaction"
-    )

@@ -18,20 +18,16 @@ from .driver import MAX_CONNECTIONS, TAKES_NO_CHANGES
 from .engine import create_engine
 # {% endif %}
 # {% if postgresql %}
-from .pooler import pooler_hint, session_fault
+from .pooler import POOLER_SIGNS, session_fault
 # {% endif %}
 
 
 async def verify_database(settings: Settings) -> None:
     """Connect to write and to read; raise SystemExit with a line that names a wrong setting."""
     await _verify("DATABASE_URL", settings.database_url, settings, read_only=False)
-    if settings.database_read_url:
-        url = settings.database_read_url
-        await _verify("DATABASE_READ_URL", url, settings, read_only=True)
-    # {% if postgresql %}
-    else:
-        await _verify("DATABASE_URL", settings.database_url, settings, read_only=True)
-    # {% endif %}
+    name = "DATABASE_READ_URL" if settings.database_read_url else "DATABASE_URL"
+    read_url = settings.database_read_url or settings.database_url
+    await _verify(name, read_url, settings, read_only=True)
 
 
 async def _verify(name: str, url: URL, settings: Settings, *, read_only: bool) -> None:
@@ -108,6 +104,8 @@ def why_not_connected(url: URL, error: BaseException) -> str:
     # {% if postgresql %}
     if "unrecognized configuration parameter" in reason:
         reason += "; leave it out of the URL"
-    reason += pooler_hint(reason)
+    if POOLER_SIGNS.search(reason):
+        reason += "; a pooler is between: leave settings of the session out of the URL"
+        reason += ", and set DATABASE_POOLER=transaction"
     # {% endif %}
     return f"no connection to {url.set(query={})!r}: {reason}"

@@ -56,7 +56,7 @@ def refuse_flush(*_: object) -> NoReturn:
 
 @event.listens_for(Reader, "do_orm_execute")
 def execute(state: ORMExecuteState) -> Result[Any]:
-    """Stream in a transaction, which the server asks for; read again after a migration."""
+    """Stream in a transaction, as PostgreSQL has it; read again after a migration."""
     reader: Any = state.session
     if state.execution_options.keys() & STREAMING and not reader.is_begun():
         reader.commit()
