@@ -198,6 +198,16 @@ OWNED: tuple[tuple[Mapping[str, tuple[Any, ...]], str], ...] = (
         """,
     ),
     (
+        {
+            "telemetry": ("prometheus", "otlp"),
+            "http_client": ("httpx2", "aiohttp"),
+            "auth": ("oidc",),
+        },
+        """
+        src/{package}/telemetry/provider.py
+        """,
+    ),
+    (
         {"telemetry": ("prometheus",)},
         """
         deploy/telemetry/dashboard.json

@@ -79,7 +79,11 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
         stack.enter_context(watched_event_loop())
         # {% if telemetry != "none" %}
         # {% if http_client != "none" %}
+        # {% if auth == "oidc" %}
+        stack.enter_context(sampled(database, upstream, tokens))
+        # {% else %}
         stack.enter_context(sampled(database, upstream))
+        # {% endif %}
         # {% else %}
         stack.enter_context(sampled(database))
         # {% endif %}

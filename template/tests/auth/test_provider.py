@@ -9,9 +9,15 @@ from contextlib import AbstractAsyncContextManager
 
 import httpx2
 import pytest
+# {% if telemetry == "prometheus" %}
+from prometheus_client import REGISTRY
+# {% endif %}
 from structlog.testing import capture_logs
 
 from {{ package_name }}.auth import provider as module
+# {% if telemetry == "prometheus" %}
+from {{ package_name }}.telemetry import sampling
+# {% endif %}
 
 from tests.auth.provider import FakeProvider, ok
 from tests.auth.tokens import Key, bearing, key_set, make_key, make_token
@@ -143,6 +149,20 @@ async def test_a_provider_that_fails_is_survived(
         assert (await ask(client, provider)).status_code == 200
 
 
+# {% if telemetry == "prometheus" %}
+async def test_failures_of_the_provider_are_counted(
+    connect: Connect, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "SECONDS", 0.01)
+    provider.answers = {DISCOVERY: b""}
+    before = REGISTRY.get_sample_value("auth_provider_failures_total") or 0
+
+    async with connect(), asyncio.timeout(20):
+        while REGISTRY.get_sample_value("auth_provider_failures_total") == before:
+            await asyncio.sleep(0.01)
+
+
+# {% endif %}
 async def test_keys_come_from_a_safe_place_only(connect: Connect, provider: FakeProvider) -> None:
     for place in ("https://127.0.0.1/keys", "file:///etc/keys", None):
         provider.answers = {DISCOVERY: ok({"issuer": provider.url, "jwks_uri": place})}

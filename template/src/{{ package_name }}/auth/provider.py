@@ -63,6 +63,10 @@ class ProviderKeys:
         self._fetched = asyncio.Event()
         """Whether no fetch is under way."""
         self._may_ask_from = 0.0
+        # {% if telemetry != "none" %}
+        self.failures = 0
+        """How often the provider was asked and gave no keys."""
+        # {% endif %}
 
     @classmethod
     @asynccontextmanager
@@ -150,6 +154,9 @@ class ProviderKeys:
             async with asyncio.timeout(self._settings.auth_provider_timeout):
                 self._keys = Keys(await self._fetch_keys(), self._settings.auth_algorithms)
         except Exception as error:  # noqa: BLE001 - whatever fails, the keys of before are kept
+            # {% if telemetry != "none" %}
+            self.failures += 1
+            # {% endif %}
             log.warning(
                 "the provider gives no keys",
                 error=type(error).__name__,

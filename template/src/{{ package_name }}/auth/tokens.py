@@ -78,6 +78,13 @@ class TokenVerifier:
             yield cls(settings, keys)
         # {% endif %}
 
+    # {% if telemetry != "none" and http_client != "none" %}
+    @property
+    def provider_failures(self) -> int:
+        """How often the provider was asked for its keys and gave none."""
+        return self._keys.failures if isinstance(self._keys, ProviderKeys) else 0
+
+    # {% endif %}
     async def verify(self, token: str) -> Claims:
         """Return what a good token says.
 

@@ -62,6 +62,11 @@ upstream_duration = histogram(
 upstream_active = gauge("http.client.active_requests", "Requests that wait for their answer.")
 upstream_max = gauge("http.client.connection.max", "Requests that are sent at the same time.")
 # {% endif %}
+# {% if auth == "oidc" and http_client != "none" %}
+provider_failures = counter(
+    "auth.provider.failures", "Times that the provider of tokens gave no keys when asked."
+)
+# {% endif %}
 event_loop_delay = histogram(
     "event_loop.delay", "Time that the event loop was late.", (0.001, 0.01, 0.05, 0.1, 0.5, 1, 5)
 )

@@ -4,9 +4,15 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# {% if auth == "oidc" and http_client != "none" %}
+from ..auth.tokens import TokenVerifier
+# {% endif %}
 from ..database.engine import Database
 from . import measures
 from .pools import pool_samples
+# {% if auth == "oidc" and http_client != "none" %}
+from .provider import provider_sample
+# {% endif %}
 # {% if http_client != "none" %}
 from .upstream import MeasuredClient
 # {% endif %}
@@ -15,10 +21,12 @@ SECONDS = 0.25
 
 
 @contextmanager
-# {% if http_client != "none" %}
-def sampled(database: Database, upstream: MeasuredClient) -> Iterator[None]:
-# {% else %}
+# {% if http_client == "none" %}
 def sampled(database: Database) -> Iterator[None]:
+# {% elif auth == "oidc" %}
+def sampled(database: Database, upstream: MeasuredClient, tokens: TokenVerifier) -> Iterator[None]:
+# {% else %}
+def sampled(database: Database, upstream: MeasuredClient) -> Iterator[None]:
 # {% endif %}
     """Measure how late the event loop is, and set the gauges."""
     loop = asyncio.get_running_loop()
@@ -26,6 +34,9 @@ def sampled(database: Database) -> Iterator[None]:
     samples = pool_samples(database)
     # {% if http_client != "none" %}
     samples.append(upstream.sample)
+    # {% if auth == "oidc" %}
+    samples.append(provider_sample(tokens))
+    # {% endif %}
     # {% endif %}
 
     def look(due: float) -> None:
