@@ -133,6 +133,7 @@ async def test_the_caller_is_shown_and_in_each_line_of_the_log(make_client: Make
             await client.get("/me", headers={"Authorization": ""})
 
     assert response.json() == {"subject": "grace", "scopes": ["a", "b"], "roles": ["admin"]}
+    lines = [line for line in lines if "logger" not in line]  # one of a library is none of ours
     told = [(line["event"], line.get("subject")) for line in lines]
     named = [("request", "grace"), ("done", "grace"), ("request", "grace")]
     assert told == [*named, ("request", None)]
