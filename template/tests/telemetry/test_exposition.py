@@ -58,6 +58,19 @@ def test_what_a_process_has_counted_is_kept_when_it_has_ended(tmp_path: Path) ->
         assert metrics_of(tmp_path) == ["doing 1.0", "done_total 2.0"]
 
 
+def test_a_number_may_be_that_of_a_foreign_process_by_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    with measuring(tmp_path):
+        pass
+    monkeypatch.setattr(os, "kill", refuse)
+
+    assert metrics_of(tmp_path) == ["done_total 1.0"]
+
+
 @pytest.fixture
 def exposing(settings: Settings) -> Settings:
     return settings.model_copy(update={"metrics_port": 0, "workers": 2})

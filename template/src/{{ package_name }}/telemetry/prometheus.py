@@ -68,7 +68,7 @@ class Processes(Collector):
 def _lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # by now it is that of another user
         return False
     return True
 
