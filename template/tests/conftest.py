@@ -5,6 +5,7 @@ import os
 # {% if http_client == "httpx2" %}
 import ssl
 # {% endif %}
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 # {% if http_client == "httpx2" %}
@@ -141,7 +142,12 @@ class Running:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = {**self.state}
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except Exception:
+            # The client gets a 500 without the stack; pytest shows what a failing test has printed.
+            traceback.print_exc()
+            raise
 
 
 @asynccontextmanager

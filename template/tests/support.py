@@ -36,7 +36,9 @@ async def read_pages(client: httpx2.AsyncClient, path: str, *, limit: int) -> li
     pages, cursor = [], None
     while True:
         params = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
-        page = (await client.get(path, params=params)).json()
+        response = await client.get(path, params=params)
+        assert response.status_code == 200, response.text
+        page = response.json()
         pages.append(page["items"])
         cursor = page["next_cursor"]
         if cursor is None:
