@@ -28,17 +28,17 @@ from .telemetry.exposition import exposed
 # {% endif %}
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted."""
+"""The ``backlog`` of the listening socket."""
 
 ACCEPTED_AT_ONCE = 8
-"""New connections that a worker accepts in one turn of its event loop."""
+"""New connections that a worker accepts in one iteration of its event loop."""
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 s of common proxies, or they would send requests on a closing connection."""
 
 WORKER_SILENCE_SECONDS = 30
-"""A worker whose event loop is blocked for longer is replaced, and one that does not answer its
-supervisor; a start counts as well."""
+"""A worker is replaced when its event loop is blocked for longer, when it does not answer its
+supervisor, or when its start takes longer."""
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ def start() -> None:
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open the one socket that all workers accept from; raise SystemExit if it cannot be had."""
+    """Open the socket from which all workers accept; raise SystemExit if it cannot be opened."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     address = (settings.host, settings.port)
     try:
@@ -78,14 +78,15 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def serve(settings: Settings, listener: socket.socket) -> None:
-    """Serve what connects to the listener, in this process or in several workers."""
+    """Serve the connections of the listener, in this process or in several workers."""
     config = uvicorn.Config(
         f"{__package__}.main:app",
         workers=settings.workers,
         backlog=BACKLOG,
         http=BoundedProtocol,
         lifespan="on",
-        # The server's own lines go the way of the service's, which has one for each request.
+        # uvicorn's log lines are formatted like those of the service, which logs each request
+        # itself.
         log_config=None,
         access_log=False,
         server_header=False,
@@ -107,8 +108,9 @@ def serve(settings: Settings, listener: socket.socket) -> None:
 def duplicated(listener: socket.socket) -> Iterator[list[socket.socket]]:
     """Provide the listener and duplicates of it, and close them.
 
-    uvloop accepts one connection of a listener in a turn, so that a burst of new connections waits
-    for as many turns. With more than a few duplicates one worker could take the whole burst.
+    uvloop accepts one connection of each listener in an iteration, so that a burst of new
+    connections would take as many iterations. With too many duplicates one worker could take the
+    whole burst.
     """
     with ExitStack() as stack:
         stack.enter_context(listener)
@@ -118,7 +120,7 @@ def duplicated(listener: socket.socket) -> Iterator[list[socket.socket]]:
 
 def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
     """Run several workers and replace those that die; raise SystemExit if one cannot start."""
-    # A fault in the code ends the start here, and not each worker that is started in turn.
+    # An error in the code is raised here once, and not in every worker that is started.
     config.load_app()
     # Workers inherit it. Their threads answer the supervisor also where the event loop is blocked.
     os.environ[watchdog.END_AFTER] = str(WORKER_SILENCE_SECONDS)
@@ -130,9 +132,9 @@ def supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
 
 
 def end_as_one_process(supervisor: Multiprocess) -> None:
-    """Let workers end as a single process does: refuse connections, and stop when told twice.
+    """Let workers end as a single process does: refuse connections, and stop on a second signal.
 
-    The supervisor itself listens until its last worker has ended, and hears one signal only.
+    uvicorn's supervisor would listen until its last worker has ended, and ignore a second signal.
     """
     signals: list[int] = []
 

@@ -1,4 +1,5 @@
-"""The URL of a database as people and hosting companies write it, for {{ driver.name }}."""
+"""Translates database URLs, as hosting companies provide them, for SQLAlchemy and {{ driver.name
+}}."""
 
 # {% if database_driver == "asyncpg" %}
 import re

@@ -1,4 +1,4 @@
-"""What lives as long as the process: opened in order, closed in reverse order."""
+"""The lifespan: resources of the process, opened in order and closed in reverse order."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -33,7 +33,7 @@ from .upstream.client import UpstreamClient
 
 
 class State(TypedDict):
-    """The state that every request can reach, each part by a dependency of its own."""
+    """The state of the application; each field has a dependency that returns it."""
 
     settings: Settings
     drain: Drain
@@ -51,7 +51,7 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def open_state(settings: Settings) -> AsyncIterator[State]:
-    """Open all resources; when one fails, those before it are closed again."""
+    """Open all resources; if one fails, close those that were opened before it."""
     async with AsyncExitStack() as stack:
         # {% if telemetry == "otlp" %}
         await stack.enter_async_context(exported())

@@ -62,7 +62,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; its resources open when it starts."""
+    """Build the application; its lifespan opens the resources."""
     configure_logging(settings.log_level)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""All models, so that whoever imports this module knows every table."""
+"""All models, so that importing this module is enough to know every table."""
 
 from .database.base import Base
 # {% if example %}

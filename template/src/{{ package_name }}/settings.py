@@ -34,7 +34,7 @@ from .database_url import parse_database_url
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 SECRETS = Path("/run/secrets")
-"""Where containers find their secrets; ``database_url`` in it is the setting of that name."""
+"""The folder of a container's secrets; its file ``database_url`` is the setting of that name."""
 
 DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
@@ -76,7 +76,7 @@ def check_base(url: HttpUrl) -> HttpUrl:
 # {% endif %}
 # {% if auth == "oidc" %}
 def check_issuer(issuer: str) -> str:
-    """Refuse an issuer whose keys could be replaced on their way."""
+    """Refuse an issuer without https, unless it is on this machine."""
     url = urlsplit(issuer)
     is_here = url.hostname in {"127.0.0.1", "::1", "localhost"}
     is_safe = url.scheme == "https" or (url.scheme == "http" and is_here)
@@ -124,7 +124,7 @@ MetricsPort = Annotated[
 
 
 class DatabaseSettings(BaseSettings):
-    """What migrations need; each field is an environment variable."""
+    """The settings that migrations need; each field is an environment variable."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -139,7 +139,7 @@ class DatabaseSettings(BaseSettings):
     database_url: DatabaseUrl = Field(repr=False)
     # {% if database_driver != "aiosqlite" %}
     database_migration_url: DatabaseUrl | None = Field(default=None, repr=False)
-    """Where migrations go instead: past a pooler, or with a role of their own."""
+    """The URL for migrations instead: without a pooler, or with a role of their own."""
     # {% endif %}
 
     @model_validator(mode="before")
@@ -160,20 +160,20 @@ class Settings(DatabaseSettings):
     port: int = Field(default=8000, ge=0, le=65_535)
     workers: PositiveInt = {{ workers }}
     root_path: Annotated[str, AfterValidator(clean_path)] = ""
-    """The prefix of all paths that a proxy in front takes away, such as ``/api``."""
+    """The prefix of all paths that a proxy in front strips, such as ``/api``."""
     forwarded_allow_ips: str = "127.0.0.1"
-    """The proxies that may say who the client is, separated by commas; ``*`` believes all."""
+    """The proxies whose forwarded headers are trusted, separated by commas; ``*`` trusts all."""
 
     database_read_url: DatabaseUrl | None = Field(default=None, repr=False)
-    """A replica for the reads; without it they go to ``database_url``."""
+    """A replica for the read pool; without it that uses ``database_url``."""
     # {% if postgresql %}
     database_pooler: Literal["none", "transaction"] = "none"
-    """``transaction`` for a pooler that gives each transaction some connection of the server."""
+    """``transaction`` for a pooler in transaction mode, such as PgBouncer."""
     # {% endif %}
     database_pool_size: PositiveInt = {{ pool_size }}
-    """Connections kept open in each of the two pools (reads, writes) of a worker."""
+    """``pool_size`` of each of the two pools (reads, writes) of a worker."""
     database_max_overflow: NonNegativeInt = {{ max_overflow }}
-    """Connections above the pool size in a burst; they are closed again after use."""
+    """``max_overflow``: connections above the pool size in a burst, closed after use."""
     database_pool_timeout: Seconds = 5
     """How long a request may wait for a connection before it is answered 503."""
     database_pool_recycle: Seconds = 1800
@@ -186,7 +186,7 @@ class Settings(DatabaseSettings):
     request_timeout: Seconds = 30
     """The time until a response begins; exceeding it is answered 504."""
     drain_seconds: float = Field(default=5, ge=0, le=3600, allow_inf_nan=False)
-    """How long requests are still served after SIGTERM, until routers know of it."""
+    """How long new requests are still served after SIGTERM, until load balancers notice."""
     # {% if http_client != "none" %}
 
     upstream_url: Annotated[HttpUrl, AfterValidator(check_base)] | None = Field(None, repr=False)
@@ -201,7 +201,7 @@ class Settings(DatabaseSettings):
     auth_algorithms: Annotated[
         list[Algorithm], NoDecode, BeforeValidator(split_list), Field(min_length=1)
     ] = ["RS256"]
-    """How the provider signs, separated by commas."""
+    """Accepted signature algorithms, separated by commas."""
     auth_leeway: Annotated[float, Field(ge=0, le=300)] = 10
     """How far the clock of the provider may differ from this one."""
     # {% if http_client == "none" %}
@@ -211,9 +211,9 @@ class Settings(DatabaseSettings):
     auth_keys: KeySet | None = None
     """The provider's keys, a JSON Web Key Set, if they are not to be asked for."""
     auth_keys_lifetime: Seconds = 3600
-    """The age at which keys are fetched again, at the latest."""
+    """The age at which keys are fetched again."""
     auth_provider_timeout: Seconds = 5
-    """The time the provider has to give its keys, and so the longest a request waits for them."""
+    """The timeout for fetching the keys, and so the longest time that a request waits for them."""
     # {% endif %}
 
     # {% endif %}
@@ -225,12 +225,12 @@ class Settings(DatabaseSettings):
     # {% if telemetry == "prometheus" %}
     metrics_host: str = "127.0.0.1"
     metrics_port: MetricsPort = Field(default=9464, validate_default=True)
-    """Where Prometheus asks for the metrics of all workers; ``off`` for none."""
+    """Where Prometheus scrapes the metrics of all workers; ``off`` for none."""
     # {% endif %}
 
 
 def load_settings() -> Settings:
-    """Read all settings, or end as ``read_settings`` does."""
+    """Read all settings; raise SystemExit as ``read_settings`` does."""
     return read_settings(Settings)
 
 

@@ -33,7 +33,7 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     # {% if database_driver == "asyncmy" %}
-    # The default collation takes letters of another case or accent for the same.
+    # With the default collation, letters of another case or accent are equal.
     __table_args__: Any = {
         "mysql_engine": "InnoDB",
         "mysql_charset": "utf8mb4",
@@ -45,7 +45,7 @@ class Base(DeclarativeBase):
 
 @event.listens_for(Table, "after_parent_attach")
 def complete_options(table: Table, metadata: MetaData) -> None:
-    """Give them to tables that do not inherit them, too, or foreign keys would not fit."""
+    """Tables that do not inherit them need them, too, or their foreign keys would not match."""
     if metadata is Base.metadata:
         table.dialect_kwargs.update(Base.__table_args__ | dict(table.dialect_kwargs))
 # {% endif %}
@@ -53,7 +53,7 @@ def complete_options(table: Table, metadata: MetaData) -> None:
 
 @event.listens_for(Base, "after_mapper_constructed", propagate=True)
 def fetch_defaults(mapper: Mapper[Any], _model: type[Base]) -> None:
-    """Have what the database fills in come back with the flush: nothing may be loaded later."""
+    """Fetch values that the database fills in with the flush: nothing may be loaded later."""
     mapper.eager_defaults = True
 
 

@@ -29,5 +29,5 @@ async def get_write_session(connection: HTTPConnection) -> AsyncIterator[WriteSe
 ReadSessionDep = Annotated[ReadSession, Depends(get_read_session, scope="function")]
 WriteSessionDep = Annotated[WriteSession, Depends(get_write_session, scope="function")]
 
-# For what needs a session for a part of the request, or a transaction that may be run again.
+# For a session in a part of the request, or a transaction that may be run again.
 DatabaseDep = Annotated[Database, Depends(get_database)]

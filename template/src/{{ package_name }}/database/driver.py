@@ -1,4 +1,4 @@
-"""What is particular to {{ driver.name }}; the rest of the service asks here for the meaning."""
+"""All that is specific to {{ driver.name }}; other modules do not depend on the driver."""
 
 # {% if database_driver == "aiosqlite" %}
 import sqlite3
@@ -87,7 +87,7 @@ MIGRATION_LOCK = (
 """Asks whether this is the only one that migrates, for as long as the transaction is open."""
 
 MIGRATION_SETTINGS = ("SET LOCAL lock_timeout = '5s'", "SET LOCAL statement_timeout = 0")
-"""Migrations may take long, but hold up nobody to wait for a lock."""
+"""Migrations may take long, but give up a lock soon: requests queue behind one that waits."""
 
 _FAULTS = {
     "23503": Fault.REFERENCE,
@@ -124,7 +124,7 @@ MIGRATION_SETTINGS = (
     "SELECT GET_LOCK(SHA1(CONCAT('alembic ', DATABASE())), 3600)",
     "SET SESSION lock_wait_timeout = 5",
 )
-"""Migrations run one after another, and hold up nobody while they wait for a lock of a table."""
+"""One migration runs at a time, and gives up a lock soon: requests queue behind one that waits."""
 
 _FAULTS = {
     1062: Fault.DUPLICATE,
@@ -258,7 +258,7 @@ def _driver_error(error: DBAPIError) -> object:
 
 
 def place_of(error: DBAPIError) -> dict[str, str]:
-    """Return the names of the table, column and constraint that an error is about; no values."""
+    """Return the names of the table, column and constraint in an error, without values."""
     names = ("table_name", "column_name", "constraint_name")
     found = {name: getattr(_driver_error(error), name, None) for name in names}
     return {name: value for name, value in found.items() if value}
@@ -275,7 +275,7 @@ _KINDS = (
 
 
 def adapted(error: Exception, dialect: Dialect) -> Exception:
-    """Return an error of the driver as SQLAlchemy's adapter of the driver raises it."""
+    """Return an error of the driver in the form in which SQLAlchemy's adapter raises it."""
     for kind, name in _KINDS:
         if isinstance(error, kind):
             adapter: Any = getattr(dialect.loaded_dbapi, name)
@@ -343,7 +343,7 @@ def fault_of(error: DBAPIError) -> Fault:
 
 
 def place_of(error: DBAPIError) -> dict[str, str]:
-    """Return the names of the table, column and constraint that an error is about; no values."""
+    """Return the names of the table, column and constraint in an error, without values."""
     names = ("table_name", "column_name", "constraint_name")
     diagnostics = getattr(error.driver_exception, "diag", None)
     found = {name: getattr(diagnostics, name, None) for name in names}
@@ -376,7 +376,7 @@ def engine_options(settings: Settings, *, read_only: bool) -> dict[str, Any]:
     return {
         "connect_args": connect_args,
         "isolation_level": isolation_level,
-        # Or each read would be followed by two more round trips.
+        # Without this, each read would be followed by two more round trips.
         "skip_autocommit_rollback": read_only,
     }
 

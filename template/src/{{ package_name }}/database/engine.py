@@ -40,7 +40,7 @@ log = structlog.get_logger()
 def create_engine(
     url: URL, settings: Settings, *, read_only: bool = False, pool_size: int | None = None
 ) -> AsyncEngine:
-    """Make an engine with its pool; ``pool_size`` fixes the size, for a use apart."""
+    """Make an engine with its pool; ``pool_size`` replaces the size of the settings."""
     engine = create_async_engine(
         url,
         pool_size=pool_size or settings.database_pool_size,
@@ -49,7 +49,7 @@ def create_engine(
         pool_recycle=settings.database_pool_recycle,
         pool_pre_ping=True,
         pool_use_lifo=True,
-        # An error is logged with its statement; the values in it are the users' own.
+        # An error is logged with its statement, but without its values, which belong to the users.
         hide_parameters=True,
         # {% if orjson %}
         json_serializer=lambda value: dumps(value).decode(),
@@ -80,13 +80,13 @@ def _connect(
     try:
         return dialect.connect(*arguments, **options)
     except Exception as error:  # of the socket, of TLS, of the driver or of the server
-        # The message of a driver may hold the address or the user of the database.
+        # The message of a driver may contain the address or the user of the database.
         log.warning("no connection to the database", error=type(error).__name__)
         raise DatabaseUnavailable from error
 
 
 def _translate_network_error(context: ExceptionContext) -> None:
-    # A driver lets errors of the network pass as they are. The connection is of no use then.
+    # Drivers do not wrap errors of the network. The connection cannot be used after one.
     # {% if database_driver == "asyncpg" %}
     error = context.original_exception
     for cause in (error, error.__cause__):
@@ -104,7 +104,7 @@ def _translate_network_error(context: ExceptionContext) -> None:
 
 # {% if database_driver != "aiosqlite" %}
 def _leave_read_only_server(context: ExceptionContext) -> None:
-    # Another server takes the changes by now, or will. New connections find it.
+    # Another server has become the primary, or will. New connections find it.
     if is_read_only(context.original_exception):
         context.is_disconnect = True
 
@@ -112,7 +112,7 @@ def _leave_read_only_server(context: ExceptionContext) -> None:
 # {% endif %}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
-    """One pool to read with, one to write with, and the gates before them."""
+    """The read engine, the write engine, and a gate in front of the pool of each."""
 
     read_engine: AsyncEngine
     write_engine: AsyncEngine
@@ -148,10 +148,10 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """Open a session to read with.
+        """Open a read session.
 
         Raises:
-            Overloaded: no connection was free in time.
+            Overloaded: no connection of the pool was free in time.
             DatabaseUnavailable: no connection could be made in time.
             TypeError: something was added, changed or deleted.
         """
@@ -162,7 +162,8 @@ class Database:
             session = self.read_sessions()
             try:
                 yield session
-                # Changes would be lost in silence. Without any, there is nothing to wait for.
+                # Changes would be lost silently: flush() refuses them. Without changes it sends
+                # nothing, so that it need not be awaited.
                 session.sync_session.flush()
             finally:
                 # The session's own block closes it in a task, to protect a rollback of changes.
@@ -170,9 +171,9 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[WriteSession]:
-        """Open a session in a transaction: committed at the end, rolled back on an error.
+        """Open a session with a transaction: committed at the end, rolled back on an exception.
 
-        It raises what ``read`` raises, but for the TypeError.
+        It raises the same as ``read``, except for the TypeError.
         """
         # {% if database_driver != "aiosqlite" %}
         async with self.write_gate:
@@ -185,10 +186,10 @@ class Database:
         # {% endif %}
 
     async def transaction(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
-        """Run the work in a transaction of its own, and again when another one got in its way.
+        """Run the work in a transaction, and again after a deadlock or a serialization failure.
 
-        Each attempt has a session of its own; what the work does besides, it does again. It raises
-        like ``write``.
+        Each attempt has a new session; all other effects of the work are repeated. It raises the
+        same as ``write``.
         """
 
         async def attempt() -> T:

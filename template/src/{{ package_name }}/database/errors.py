@@ -81,19 +81,19 @@ def network_problem(error: Exception) -> Problem:
 
 
 async def handle_database_error(connection: HTTPConnection, error: DBAPIError) -> Response:
-    """Answer an error that no service has given a meaning; raise it again if it is a defect."""
+    """Answer an error that no service has handled; raise it again if it is a bug."""
     fault = fault_of(error)
     problem = _PROBLEMS.get(fault)
     if problem is None:
         raise error
-    # What the client sees as its own mistake may be one of the service, such as a column that it
-    # forgot to fill in.
+    # The client is told that its request is wrong, but the cause may be a bug in the service, such
+    # as a column that it does not fill in.
     log.warning("database error", fault=fault.name.lower(), **place_of(error))
     return ProblemResponse(problem(), connection.scope)
 
 
 async def handle_pool_timeout(connection: HTTPConnection, error: PoolTimeoutError) -> Response:
-    """Answer a request that found the pool empty: some have taken connections past the gate."""
+    """Answer a request for which the pool had no connection, because code has bypassed the gate."""
     log.warning("no connection left past the gate", exc_info=error)
     return ProblemResponse(Overloaded(), connection.scope)
 

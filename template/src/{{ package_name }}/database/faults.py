@@ -1,33 +1,33 @@
-"""What can go wrong in a database, whatever the driver calls it."""
+"""Kinds of database errors, the same for all drivers."""
 
 from enum import Enum, auto
 
 
 class Fault(Enum):
-    """The meaning of a database error."""
+    """A kind of database error."""
 
     DUPLICATE = auto()
-    """A unique constraint does not hold."""
+    """A unique constraint is violated."""
     REFERENCE = auto()
-    """A foreign key names a row that is not there, or a row is still named by one."""
+    """A foreign key refers to a missing row, or a deleted row is still referred to."""
     INTEGRITY = auto()
-    """Another constraint does not hold."""
+    """Another constraint is violated."""
     BAD_VALUE = auto()
     """A value does not fit its column."""
     STATEMENT_TIMEOUT = auto()
     LOCK_TIMEOUT = auto()
     DEADLOCK = auto()
     SERIALIZATION = auto()
-    """Two transactions cannot both have happened; the one that failed can be run again."""
+    """A serialization failure; the transaction that failed can be run again."""
     DISCONNECTED = auto()
-    """The connection is lost, or none could be made."""
+    """The connection is lost, or could not be made."""
     # {% if postgresql %}
     OUTDATED = auto()
     """A prepared statement is older than the schema."""
     # {% endif %}
     # {% if database_driver != "aiosqlite" %}
     READ_ONLY = auto()
-    """The server takes no changes; another one may have taken its place."""
+    """The server is read-only; another one may have become the primary."""
     # {% endif %}
     EXHAUSTED = auto()
     """The server has no disk, memory or connection left."""

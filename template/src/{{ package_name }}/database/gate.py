@@ -1,11 +1,11 @@
-"""A fair gate before a pool."""
+"""The gate: a fair queue in front of a connection pool."""
 
 import asyncio
 
 from ..web.problems import Unavailable
 
 WAITERS_PER_PERMIT = 5
-"""A longer queue would only let requests wait for what they will not get in time."""
+"""Requests at the end of a longer queue would not get a connection before their timeout."""
 
 
 class Overloaded(Unavailable):
@@ -14,11 +14,11 @@ class Overloaded(Unavailable):
 
 
 class Gate:
-    """Lets as many tasks pass as the pool has connections, the longest waiting first.
+    """Lets as many tasks pass as the pool has connections, in the order in which they came.
 
-    SQLAlchemy's own queue is not fair and has no bound, so that under overload some requests
-    wait for ever. At the gate a request passes or is refused: at once when the queue is full,
-    after ``timeout`` seconds at the latest.
+    The queue of SQLAlchemy's pool is not fair and has no maximum length, so that under overload
+    some requests always time out. The gate refuses a request at once when its queue is full, and
+    after ``timeout`` seconds otherwise.
     """
 
     def __init__(self, *, permits: int, timeout: float) -> None:

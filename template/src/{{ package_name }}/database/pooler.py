@@ -1,7 +1,7 @@
-"""What PostgreSQL is told of a session, also behind a pooler in transaction mode.
+"""The settings of each PostgreSQL session, also behind a pooler in transaction mode.
 
-Such a pooler may give each transaction another connection of the server. It refuses or drops what
-is set when a connection is made, so that each transaction begins by setting it.
+Such a pooler may give each transaction another connection of the server. It refuses or loses
+settings that are made when connecting, so each transaction begins by setting them.
 """
 
 import re
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ..settings import Settings
 
 POOLER_SIGNS = re.compile(r"unsupported startup parameter|prepared statement .* exist")
-"""What a pooler says that does not know a parameter, or the server when it has a prepared statement
-of another client."""
+"""Messages of a pooler that does not know a parameter, and of a server that has a prepared
+statement of another client."""
 
 
 def session_settings(settings: Settings) -> dict[str, str]:
@@ -26,7 +26,7 @@ def session_settings(settings: Settings) -> dict[str, str]:
 
 
 def begin_transactions(engine: AsyncEngine, settings: Settings, *, read_only: bool) -> None:
-    """Let each transaction begin with the settings, which end with it."""
+    """Begin each transaction with the settings, which are valid until its end."""
     values = session_settings(settings)
     if read_only:
         values["transaction_read_only"] = "on"
@@ -41,7 +41,7 @@ def begin_transactions(engine: AsyncEngine, settings: Settings, *, read_only: bo
 async def session_fault(
     connection: AsyncConnection, settings: Settings, *, read_only: bool
 ) -> str | None:
-    """Say which settings do not hold in a transaction of the connection, and what mends it."""
+    """Return which settings are not in effect in a transaction, and how to correct that."""
     wanted = {**session_settings(settings), "transaction_read_only": "on" if read_only else "off"}
     rows = await connection.execute(text("SELECT name, setting FROM pg_settings"))
     held = {name: value for name, value in rows.all() if name in wanted}

@@ -1,4 +1,4 @@
-"""What happens to the connections of a pool."""
+"""Whether the connections of a pool are given back, and still work."""
 
 # {% if database_driver != "aiosqlite" %}
 import asyncio
@@ -25,15 +25,15 @@ from ..settings import Settings
 from .errors import DatabaseUnavailable
 
 QUIET_SECONDS = 1.0
-"""When nothing was taken from a pool for longer, its connections may be lost without a sign."""
+"""If no connection was taken from a pool for longer, they may be lost without notice."""
 # {% endif %}
 
 
 class PoolWatch:
     """Notes when a connection was last taken from the pool of an engine.
 
-    A pool of which all connections are taken, and none comes back, serves nobody: somebody has
-    taken them past the gate and keeps them.
+    If all connections of a pool are taken and none is given back, code has taken them past the gate
+    and keeps them.
     """
 
     def __init__(self, engine: AsyncEngine, settings: Settings) -> None:
@@ -51,7 +51,7 @@ class PoolWatch:
         self._last_checkout = time.monotonic()
 
     def seconds_exhausted(self) -> float:
-        """Return for how long all connections have been taken and none has come back."""
+        """Return for how long all connections have been taken and none was given back."""
         if cast(QueuePool, self._engine.pool).checkedout() < self._connections:
             return 0
         return time.monotonic() - self._last_checkout
@@ -61,11 +61,11 @@ class PoolWatch:
         self._entries.add(entry)
 
     async def awake(self) -> None:
-        """After a quiet time, see in time that there is a connection that works.
+        """After a time without requests, check in time that there is a connection that works.
 
-        Idle connections may be forgotten by the network. One of them says nothing to a ping nor to
-        its close; the others are replaced without being asked. If none can be made in time, this
-        raises DatabaseUnavailable.
+        The network may drop idle connections silently. Such a connection answers neither a ping nor
+        its close, so the others are replaced without a ping. Raises DatabaseUnavailable if no new
+        one can be made in time.
         """
         if time.monotonic() - self._last_checkout <= QUIET_SECONDS:
             return
@@ -85,8 +85,8 @@ class PoolWatch:
             raise DatabaseUnavailable from error
 
     async def _connect(self, seconds: float) -> None:
-        # A cancelled driver ends its connection in an orderly way, and waits seconds more for a
-        # server that says nothing. It gives up when it is cancelled again.
+        # When it is cancelled, the driver first closes its connection properly, and waits seconds
+        # for a server that does not answer. A second cancellation ends that.
         async with asyncio.timeout(seconds), asyncio.timeout(seconds * 0.9):
             connection = await self._engine.connect()
             await connection.close()

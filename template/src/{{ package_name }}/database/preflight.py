@@ -1,4 +1,4 @@
-"""What must be true of the database before the service starts."""
+"""Checks of the database before the service starts."""
 
 import asyncio
 # {% if database_driver == "aiosqlite" %}
@@ -23,7 +23,7 @@ from .pooler import POOLER_SIGNS, session_fault
 
 
 async def verify_database(settings: Settings) -> None:
-    """Connect to write and to read; raise SystemExit with a line that names a wrong setting."""
+    """Connect both engines; raise SystemExit with a line that names a wrong setting."""
     await _verify("DATABASE_URL", settings.database_url, settings, read_only=False)
     name = "DATABASE_READ_URL" if settings.database_read_url else "DATABASE_URL"
     read_url = settings.database_read_url or settings.database_url
@@ -89,7 +89,7 @@ def _verify_sum(name: str, limit: int, settings: Settings) -> None:
 
 
 def why_not_connected(url: URL, error: BaseException) -> str:
-    """Say in one line, without secrets, why no connection could be made."""
+    """Return in one line, without secrets, why no connection could be made."""
     causes = [error]
     while cause := causes[-1].__cause__ or causes[-1].__context__:
         causes.append(cause)

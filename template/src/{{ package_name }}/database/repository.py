@@ -1,4 +1,4 @@
-"""The typed access to one table."""
+"""The base class of repositories."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -19,7 +19,7 @@ from .bulk import bulk_insert
 # {% endif %}
 
 CHUNK_ROWS = 1_000
-"""Rows in one INSERT of a bulk insert; bounds the memory of a statement."""
+"""Rows in one INSERT of a bulk insert; limits the memory of a statement."""
 
 E = TypeVar("E", bound=Entity)
 
@@ -27,8 +27,8 @@ E = TypeVar("E", bound=Entity)
 class AsyncRepository(Generic[E]):
     """Reads and writes of one model; subclasses set ``model`` and add their own queries.
 
-    A repository flushes, so that errors show where they belong, but never commits: the
-    transaction belongs to whoever opened the session.
+    A repository flushes, so that errors are raised here, but never commits: only the code that
+    opened the session does.
     """
 
     model: ClassVar[type[Entity]]
@@ -42,7 +42,7 @@ class AsyncRepository(Generic[E]):
         return cast(E | None, entity)
 
     async def add(self, entity: E) -> E:
-        """Insert or update the entity; raise IntegrityError if a constraint does not hold."""
+        """Insert or update the entity; raise IntegrityError if a constraint is violated."""
         self.session.add(entity)
         await self.session.flush()
         return entity

@@ -8,17 +8,17 @@ from .faults import Fault
 
 ATTEMPTS = 3
 WAIT_SECONDS = 0.02
-"""The wait before the second attempt, doubled for each one more."""
+"""The wait before the second attempt, doubled for each further one."""
 
 JITTER_SECONDS = 0.05
-"""At most added to a wait, so that two transactions do not meet again."""
+"""The largest random addition to a wait, so that two transactions do not conflict again."""
 
 # {% if postgresql %}
 REPEATABLE = frozenset({Fault.DEADLOCK, Fault.SERIALIZATION, Fault.OUTDATED})
-"""The database has undone the transaction because of another one or of a migration."""
+"""The database has rolled back because of another transaction or of a migration."""
 # {% else %}
 REPEATABLE = frozenset({Fault.DEADLOCK, Fault.SERIALIZATION})
-"""The database has undone the transaction because of another one; nothing of it is left."""
+"""The database has rolled back all of the transaction because of another one."""
 # {% endif %}
 
 

@@ -1,4 +1,4 @@
-"""Sessions: one type to read with, one to write with."""
+"""Sessions: one type for reading, one for writing."""
 
 # {% if postgresql %}
 from typing import Any, NoReturn
@@ -12,7 +12,7 @@ from .driver import fault_of
 from .faults import Fault
 
 STREAMING = frozenset({"stream_results", "yield_per"})
-"""The options of statements whose rows stay on the server until they are fetched."""
+"""Options for streaming: the rows stay on the server until they are fetched."""
 # {% elif database_driver == "asyncmy" %}
 from typing import Any, NoReturn
 
@@ -33,7 +33,7 @@ class Reader(Session):
     # {% if database_driver != "aiosqlite" %}
 
     def get_bind(self, *args: Any, **kw: Any) -> Engine | Connection:  # noqa: ANN401 - as its own
-        """Leave autocommit when a transaction is asked for by ``begin()`` or ``begin_nested()``."""
+        """Leave autocommit when ``begin()`` or ``begin_nested()`` is called."""
         engine = super().get_bind(*args, **kw)
         if self.is_begun():
             snapshots = engine.execution_options(isolation_level="REPEATABLE READ")
@@ -48,7 +48,7 @@ class Reader(Session):
 
 @event.listens_for(Reader, "before_flush")
 def refuse_flush(*_: object) -> NoReturn:
-    """Refuse what was added, changed or deleted; what was only read is not flushed."""
+    """Refuse entities that were added, changed or deleted."""
     message = "a ReadSession does not write; ask for a WriteSession"
     raise TypeError(message)
 # {% if postgresql %}
@@ -71,10 +71,10 @@ def execute(state: ORMExecuteState) -> Result[Any]:
 
 
 class ReadSession(AsyncSession):
-    """Reads, each statement on its own in autocommit; the database refuses to write in it."""
+    """A session for reading in autocommit; the database refuses to write on its connection."""
 
     sync_session_class = Reader
 
 
 class WriteSession(AsyncSession):
-    """Reads and writes in one transaction, committed when its block ends."""
+    """A session for reading and writing in one transaction, committed when its block ends."""

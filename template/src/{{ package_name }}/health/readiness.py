@@ -45,11 +45,11 @@ class NotReady(Problem):
 
 
 class CheckError(Exception):
-    """What a check has found; the message goes to the log."""
+    """A failed check; its message is logged."""
 
 
 class Readiness:
-    """Runs the checks in parallel, once for all who ask at the same time."""
+    """Runs the checks in parallel, once for all requests at the same time."""
 
     def __init__(self, checks: Mapping[str, Check], *, drain: Drain) -> None:
         self._checks = checks
@@ -133,7 +133,7 @@ async def check_database(engine: AsyncEngine) -> None:
 
 # {% if database_driver != "aiosqlite" %}
 async def check_writable(engine: AsyncEngine) -> None:
-    """See that the database takes changes: that it is no standby, nor was made read-only."""
+    """Check that the database is neither a standby nor read-only."""
     async with engine.connect() as connection:
         if await connection.scalar(text(TAKES_NO_CHANGES)):
             # The next connection may be to the server that has taken its place.
@@ -158,7 +158,7 @@ async def check_migrations(engine: AsyncEngine) -> None:
 
 
 async def check_pools(watches: Sequence[PoolWatch], *, seconds: float) -> None:
-    """See that each pool of the requests had a free connection in the last ``seconds``."""
+    """Check that each pool had a free connection in the last ``seconds``."""
     if any(watch.seconds_exhausted() > seconds for watch in watches):
         message = "a pool is exhausted"
         raise CheckError(message)

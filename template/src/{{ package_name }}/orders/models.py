@@ -19,7 +19,7 @@ ITEM_LENGTH = 200
 
 
 class Order(Entity):
-    """An order; it goes when its user goes."""
+    """An order; it is deleted together with its user."""
 
     __tablename__ = "orders"
     # {% if database_driver == "asyncmy" %}

@@ -1,4 +1,4 @@
-"""Leaving without losing a request: routers first, then the listeners, then the process."""
+"""The shutdown: first load balancers are told, then the listeners close, then the process ends."""
 
 import asyncio
 import multiprocessing
@@ -12,24 +12,25 @@ from types import FrameType
 from typing import Any, Self
 
 STOP_SECONDS = 0.5
-"""What running requests have left when the process is told to stop at once."""
+"""The time for running requests when the process is told to stop at once."""
 
 SHUTDOWN_SECONDS = 23
-"""What running requests have left after the listeners have closed: with ``DRAIN_SECONDS`` it ends
-before the 30 s that Kubernetes and others wait by default."""
+"""The time for running requests after the listeners have closed: together with ``DRAIN_SECONDS`` it
+is less than the 30 s that Kubernetes and others wait by default."""
 
 END_SECONDS = 2
-"""What the process has left after that; then the system ends it, even where code blocks it."""
+"""The time for closing everything after that; then an alarm ends the process, even if code blocks
+it."""
 
 
 @dataclass
 class Drain:
-    """Whether this process is leaving.
+    """Whether this process is shutting down.
 
-    A server closes its listeners as soon as it gets SIGTERM, while whoever routes requests to it
-    has yet to learn that. So this stands before the server's handler: ``draining`` turns true,
-    requests are served for some seconds more, and only then the server gets the signal. After
-    SIGINT or a second SIGTERM it does not wait, and abandons what runs after ``STOP_SECONDS``.
+    A server closes its listeners as soon as it gets SIGTERM, when load balancers still send
+    requests to it. So this handles the signal first: ``draining`` becomes true, requests are served
+    for some seconds more, and only then the server gets the signal. After SIGINT or a second
+    SIGTERM it does not wait, and cancels running requests after ``STOP_SECONDS``.
     """
 
     draining: bool = False
@@ -37,9 +38,9 @@ class Drain:
     @classmethod
     @contextmanager
     def installed(cls, seconds: float) -> Iterator[Self]:
-        """Stand before the signal handlers of the server that runs this event loop.
+        """Handle signals before the server that runs this event loop.
 
-        Where there is no such server, as in a test or a thread, no signal is touched.
+        Where there is no such server, as in a test or a thread, no signal handler is changed.
         """
         drain = cls()
         handlers = _handlers_of_server()
@@ -79,7 +80,7 @@ class Drain:
 
 
 def end_after(seconds: float) -> None:
-    """Let the system end this process, unless it has ended by then."""
+    """Let an alarm end this process, unless it has ended by then."""
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)
 

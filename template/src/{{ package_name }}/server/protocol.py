@@ -1,4 +1,4 @@
-"""Limits for clients that say too much, or take their time, while nothing is served to them.
+"""Limits for clients that send too much or too slowly.
 
 uvicorn leaves these limits to a proxy: of its options, ``timeout_keep_alive`` counts only between
 two requests, and ``limit_concurrency`` bounds how many clients there are, not how long they stay.

@@ -1,4 +1,4 @@
-"""Tells what blocks the event loop."""
+"""Logs what blocks the event loop."""
 
 import asyncio
 import os
@@ -55,7 +55,7 @@ def _watch(loop: asyncio.AbstractEventLoop, thread: int, stop: threading.Event) 
 
 
 def is_of_the_loop(frame: FrameType) -> bool:
-    """Say whether the loop itself is at work, or waits: on a busy host it may react late, too."""
+    """Say whether the loop runs code, or only waits: on a busy host it may react late, too."""
     if frame.f_globals.get("__name__") == "selectors" and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_globals.get("__name__", "").partition(".")[0] in {"asyncio", "uvicorn"}

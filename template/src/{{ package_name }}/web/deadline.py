@@ -1,4 +1,4 @@
-"""The time that a request has until its response begins."""
+"""The deadline of a request: the time until its response must begin."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ CLEAN_UP_SECONDS = 1.0
 class DeadlineMiddleware:
     """Cancels what a request waits for after ``seconds``, and answers 504.
 
-    A response that has begun is not cut: a download takes its time, and so does a background task.
+    A response that has begun is not interrupted, nor is a background task.
     A stream of events ends when the process drains: its client comes back to another process.
     WebSockets have no deadline; the server closes them.
     """

@@ -1,4 +1,4 @@
-"""Middleware as plain ASGI classes, one for each concern; ``main.py`` has their order.
+"""Middleware as plain ASGI classes, each for one task; ``main.py`` has their order.
 
 ``BaseHTTPMiddleware`` would lose context variables and end background tasks with the client.
 """
@@ -67,7 +67,7 @@ def _given_id(scope: Scope) -> str | None:
 
 
 class ResponseTimeMiddleware:
-    """Says on each response how long it took until its head, in milliseconds."""
+    """Adds a header with the milliseconds until the response began."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -128,9 +128,9 @@ class RequestLogMiddleware:
 
 
 def route_of(scope: Scope) -> str:
-    """Return the template of the path that was matched, such as ``/items/{item_id}``, or nothing.
+    """Return the template of the matched path, such as ``/items/{item_id}``, or an empty text.
 
-    What it is below a mounted application is told as that one has it.
+    Below a mounted application, the template is that of the mounted application.
     """
     route = scope.get("route")
     templates = _templates_of(scope["app"])
@@ -161,7 +161,7 @@ def _templates_of(app: Starlette) -> dict[int, list[tuple[re.Pattern[str], str]]
 
 
 class ProblemMiddleware:
-    """Answers with a problem what no exception handler sees.
+    """Turns errors that no exception handler sees into problems.
 
     FastAPI answers a body over ``max_body_size`` in plain text, and a header that HTTP forbids
     would end the connection without an answer.
@@ -190,10 +190,10 @@ class ProblemMiddleware:
 
 
 async def handle_unexpected_error(connection: HTTPConnection, _error: Exception) -> Response:
-    """Answer an exception that nobody handles.
+    """Answer an exception that has no handler.
 
-    FastAPI has it answered outside all middleware, when whoever watches the application has seen
-    it. So the headers that the middleware would have added are added here.
+    FastAPI calls this outside of all middleware, and raises the exception again afterwards. So the
+    headers that the middleware would have added are added here.
     """
     state = connection.scope.get("state", {})
     headers = {

@@ -1,4 +1,4 @@
-"""Keyset pages: a page starts after the last row of the one before, however deep it is."""
+"""Keyset pagination: a page starts after the last row of the page before."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Page(ResponseModel, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[T]):
-    """What was read of one page; a ``Page`` is validated from it."""
+    """The rows of one page; a ``Page`` is validated from it."""
 
     items: Sequence[T]
     next_cursor: str | None
@@ -57,8 +57,8 @@ class Keyset(Generic[T]):
         page = await BY_PRICE.page(session, limit=limit, cursor=cursor)
 
     The database finds a page by an index on the columns in this order. Make it once, as a constant;
-    what differs between requests is a ``bindparam()``, and given to ``page()`` by its name.
-    A column that may be NULL, or whose type tells no ``python_type``, raises ValueError.
+    a value that differs between requests is a ``bindparam()``, and an argument of ``page()``.
+    A column that may be NULL, or whose type has no ``python_type``, raises ValueError.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Keyset(Generic[T]):
         return self.cut(rows, limit=limit, **parameters)
 
     def cut(self, rows: Sequence[R], *, limit: int, **parameters: object) -> KeysetPage[R]:
-        """Take off the one row more that was read to see whether there is another page."""
+        """Remove the extra row, which was read to see whether there is another page."""
         page = rows[:limit]
         if len(rows) <= limit:
             return KeysetPage(page, None)

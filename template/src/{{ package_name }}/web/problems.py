@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class Problem(Exception):  # noqa: N818 - the RFC calls it a problem
-    """An error with an answer of its own. Subclass it, or raise one of the subclasses.
+    """An error with a response of its own. Subclass it, or raise one of the subclasses.
 
     ``type`` is the stable part that clients compare; ``detail`` is for people and must not
     carry secrets. Further members are added to the body as they are. In a WebSocket the answer is

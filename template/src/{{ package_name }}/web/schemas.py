@@ -1,4 +1,4 @@
-"""What the schemas of all modules share."""
+"""Base classes and field types for all schemas."""
 
 from datetime import UTC, datetime
 from typing import Annotated

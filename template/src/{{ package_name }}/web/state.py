@@ -1,4 +1,4 @@
-"""How a connection reaches what the lifespan has opened."""
+"""Access to the resources that the lifespan has opened."""
 
 from typing import Any
 
