@@ -152,7 +152,7 @@ def __getattr__(name: str) -> FastAPI:
         try:
             return create_app(load_settings())
         except AttributeError as error:
-            # Python would take it for the lack of `app` itself.
+            # Python would think that `app` itself is missing.
             message = "the application cannot be built"
             raise RuntimeError(message) from error
     message = f"module {__name__!r} has no attribute {name!r}"

@@ -1,7 +1,7 @@
-"""The chain of dependencies: token, claims, current user, and what the user must be allowed.
+"""The chain of dependencies: token, claims, current user, and required scopes or roles.
 
-Each depends on the one before, so that a route, a router or the application asks for as much as it
-needs, and a test replaces any of them in ``app.dependency_overrides``.
+Each depends on the one before. A route, a router or the application uses the one that it needs, and
+a test replaces any of them in ``app.dependency_overrides``.
 """
 
 from dataclasses import dataclass
@@ -42,9 +42,9 @@ async def get_token(
     connection: HTTPConnection,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> str:
-    """Return the token as it was sent."""
+    """Return the bearer token of the request."""
     if len(connection.headers.getlist("Authorization")) > 1:
-        # Whatever stands before this service may have looked at another one.
+        # A proxy in front of this service may have checked another one.
         raise InvalidToken
     if credentials is None:
         raise NotAuthenticated
@@ -55,14 +55,14 @@ async def get_claims(
     token: Annotated[str, Depends(get_token)],
     verifier: Annotated[TokenVerifier, Depends(get_token_verifier)],
 ) -> Claims:
-    """Return what the token says, and name its subject in all log lines from here on."""
+    """Verify the token, return its claims, and add its subject to all later log lines."""
     claims = await verifier.verify(token)
     bind_contextvars(subject=claims.sub)
     return claims
 
 
 async def get_current_user(claims: Annotated[Claims, Depends(get_claims)]) -> CurrentUser:
-    """Make the user of the claims; where the two differ for your provider, this is the place."""
+    """Make the user from the claims; change this for the claims of your provider."""
     return CurrentUser(claims.sub, claims.scope, claims.roles)
 
 
@@ -97,7 +97,7 @@ def needs_role(*names: str) -> Any:  # noqa: ANN401 - as that of Depends, which 
 
 
 async def allow_everybody() -> None:
-    """Mark what needs no token, so that nothing is open by mistake."""
+    """Mark a route that needs no token, so that no route is public by mistake."""
 
 
 PUBLIC = Depends(allow_everybody)

@@ -1,4 +1,4 @@
-"""What is answered to a request that may not be served; none says why a token is refused."""
+"""Error responses to requests that are not allowed; none says why a token is refused."""
 
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -24,7 +24,7 @@ class NotAuthenticated(Problem):
 
 
 class InvalidToken(Problem):
-    """The token proves nothing; the log has the reason."""
+    """The token is not valid; the log has the reason."""
 
     status = HTTPStatus.UNAUTHORIZED
     type = "invalid-token"
@@ -35,7 +35,7 @@ class InvalidToken(Problem):
 
 
 class Forbidden(Problem):
-    """The token is good, and is not enough; ``scopes`` would be."""
+    """The token is valid, but lacks a scope or a role; ``scopes`` names those that are needed."""
 
     status = HTTPStatus.FORBIDDEN
     type = "forbidden"
@@ -50,7 +50,7 @@ class Forbidden(Problem):
 
 
 class NoKeys(Unavailable):
-    """The provider has given no keys since this process began, so no token can be verified."""
+    """The keys of the provider were never fetched in this process, so no token can be verified."""
 
     type = "no-keys"
     title = "Tokens cannot be verified yet"

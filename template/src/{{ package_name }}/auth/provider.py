@@ -39,7 +39,7 @@ LAST_RETRY_SECONDS = 60.0
 """The pause after a fetch that failed doubles from the first to the last."""
 
 UNKNOWN_KEY_SECONDS = 30.0
-"""Keys that nobody knows, which anyone can make up, cause one fetch in this time at most."""
+"""Tokens with unknown keys, which anyone can make up, cause one fetch in this time at most."""
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ class ProviderError(Exception):
 
 
 class ProviderKeys:
-    """The newest keys of the provider; while it is away, the last ones that it gave."""
+    """The newest keys of the provider; while it is not reachable, the last that were fetched."""
 
     # {% if http_client == "httpx2" %}
     def __init__(self, http: httpx2.AsyncClient, settings: Settings) -> None:
@@ -71,7 +71,7 @@ class ProviderKeys:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Self]:
-        """Fetch the keys, and go on doing so; the start does not wait for the first ones."""
+        """Keep fetching the keys in the background; the start does not wait for the first ones."""
         # It follows no redirect, keeps no cookie and uses no proxy of the environment.
         # {% if http_client == "httpx2" %}
         async with httpx2.AsyncClient(
@@ -121,9 +121,9 @@ class ProviderKeys:
         return self._keys.get(key_id) if self._keys is not None else None
 
     def _may_ask(self) -> bool:
-        """Have the keys fetched, unless that was done for another unknown key just now.
+        """Fetch the keys, unless that was done for another unknown key a moment ago.
 
-        While there are none at all, they are asked for anyway.
+        As long as there are no keys, they are fetched anyway.
         """
         now = time.monotonic()
         if self._keys is None or now < self._may_ask_from:

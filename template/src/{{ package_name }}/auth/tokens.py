@@ -1,4 +1,4 @@
-"""What a token says, once it is verified."""
+"""The claims of verified tokens."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ from .provider import ProviderKeys
 # {% endif %}
 
 MAX_TOKEN_LENGTH = 16 * 1024
-"""A longer token is refused unread."""
+"""A longer token is refused without decoding it."""
 
 OPTIONS: Options = {
     "require": ["iss", "aud", "exp", "sub"],
@@ -43,7 +43,7 @@ Names = Annotated[frozenset[str], BeforeValidator(split_names)]
 
 
 class Claims(BaseModel):
-    """What the service reads of a token; add the claims of your provider that it needs."""
+    """The claims that the service reads; add those of your provider that you need."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -53,7 +53,7 @@ class Claims(BaseModel):
 
 
 class TokenVerifier:
-    """Tells whether a token is one of the provider's, for this service, and still good."""
+    """Verifies that a token is signed by the provider, is for this service, and has not expired."""
 
     # {% if http_client == "none" %}
     def __init__(self, settings: Settings, keys: Keys) -> None:
@@ -86,12 +86,12 @@ class TokenVerifier:
 
     # {% endif %}
     async def verify(self, token: str) -> Claims:
-        """Return what a good token says.
+        """Return the claims of a valid token.
 
         Raises:
-            InvalidToken: it is not good; the log says why.
+            InvalidToken: it is not valid; the log says why.
             # {% if http_client != "none" %}
-            NoKeys: there is nothing yet to verify it with.
+            NoKeys: there are no keys yet to verify it.
             # {% endif %}
         """
         key = await self._keys.find(self._read_key_id(token))
@@ -122,7 +122,7 @@ class TokenVerifier:
             header = jwt.get_unverified_header(token)
         except Exception as error:  # noqa: BLE001 - as above
             raise _refused(reason=type(error).__name__) from None
-        # What can never be good must not make the service ask for keys.
+        # A token that can never be valid must not make the service fetch keys.
         if header.get("alg") not in self._settings.auth_algorithms:
             raise _refused(reason="its algorithm is not accepted")
         key_id: str | None = header.get("kid")

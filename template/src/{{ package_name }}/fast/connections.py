@@ -2,8 +2,8 @@
 """Connections of the pools, as statements use them that are compiled once.
 
 Such a statement runs on the driver's own connection, without the layers of SQLAlchemy between.
-Where somebody listens to the statements or the transactions of an engine, for a trace or behind a
-pooler, it runs as any other.
+If an engine has listeners for statements or transactions, for a trace or behind a pooler, it runs
+as any other.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ class Plan:
     names: frozenset[str]
     parameters: Sequence[tuple[str, Process]]
     columns: Sequence[Process] | None = None
-    """Known when the driver has told how it returns them; empty where they stay as they are."""
+    """Known when the driver has returned the first rows; empty if nothing has to be converted."""
 
     @classmethod
     def make(cls, statement: Select[*tuple[Any, ...]] | Insert, dialect: Dialect) -> Self:
@@ -223,7 +223,7 @@ class DriverConnection:
             await self._again(error, plan.sql, lambda: driver.execute(plan.sql, arguments))
         finally:
             if not driver.closed:
-                # Or the next transaction on this connection would not be one.
+                # Without this, the next transaction on this connection would stay in autocommit.
                 await driver.set_autocommit(False)
     # {% endif %}
 

@@ -1,4 +1,4 @@
-"""Fast paths: good requests to the busiest routes, answered before FastAPI sees them.
+"""Fast paths: valid requests to the busiest routes, answered before FastAPI handles them.
 
 A fast path stands beside an ordinary route. It takes a request only when all values in it are
 valid, and answers as the ordinary route does; any other request goes on to the ordinary routes,
@@ -27,7 +27,7 @@ Endpoint = Callable[..., Awaitable[Any]]
 
 JSON = b"application/json"
 MAX_BODY_BYTES = 64 * 1024
-"""A larger body goes the ordinary way, where its limit is known."""
+"""A larger body is handled by the ordinary route, which has a limit."""
 
 _UNHANDLED = (500, Exception)
 """What Starlette handles outside all middleware."""

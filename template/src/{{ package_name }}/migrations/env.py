@@ -54,7 +54,7 @@ def render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | Lit
 # {% else %}
 def render_item(kind: str, item: Any, _autogenerate: AutogenContext) -> str | Literal[False]:  # noqa: ANN401 - as Alembic has it
 # {% endif %}
-    """Write the types of this service as SQLAlchemy's own, which stay what they are."""
+    """Write the types of this service as types of SQLAlchemy, which do not change later."""
     if kind == "type" and isinstance(item, type(UtcDateTime)):
         # {% if database_driver == "asyncmy" %}
         autogenerate.imports.add("from sqlalchemy.dialects import mysql")
@@ -78,7 +78,7 @@ def keep_indexes(_context: object, _revision: object, scripts: list[Any]) -> Non
 
 # {% endif %}
 def is_compared(name: str | None, kind: NameFilterType, parents: NameFilterParentNames) -> bool:
-    """Leave alone the tables of others: those that no model has and no migration names."""
+    """Ignore tables that neither a model nor a migration names."""
     if kind != "table" or parents["schema_qualified_table_name"] in models.METADATA.tables:
         return True
     scripts = (Path(script.path) for script in context.script.walk_revisions())
@@ -177,7 +177,7 @@ async def migrate(settings: DatabaseSettings) -> None:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run it to its end: where an event loop runs already, on a loop of another thread."""
+    """Run the coroutine to its end; if an event loop runs already, in another thread."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -18,7 +18,7 @@ def upgrade_database() -> None:
         if not isinstance(error.__cause__, ResolutionError):
             message = f"Cannot migrate, {error}"
             raise SystemExit(message) from None
-        # After a rollback of the code the database is ahead of it, which is no fault.
+        # After a rollback of the code the database is newer than the code, which is no error.
         revision = error.__cause__.argument
         sys.stdout.write(f"Nothing to do: revision {revision} is newer than this code.\n")
     else:

@@ -1,4 +1,4 @@
-"""The garbage collector, tuned for a process that makes most of its objects once."""
+"""The garbage collector, tuned for a process that makes most of its objects at its start."""
 
 import gc
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ GC_THRESHOLDS = (10_000, 20, 20)
 
 @contextmanager
 def tuned_garbage_collector() -> Iterator[None]:
-    """Let collections skip the modules and mappings that start-up made, and come less often."""
+    """Exclude the modules and mappings of the start from collections, and collect less often."""
     thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()

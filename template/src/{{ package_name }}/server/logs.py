@@ -52,7 +52,7 @@ class StandardOutput:
 
 
 class StructlogHandler(logging.Handler):
-    """Sends the records of libraries the way of the service's own."""
+    """Formats the records of libraries like those of the service."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log the record's message and exception."""
@@ -90,12 +90,12 @@ def configure_logging(level: LogLevel) -> None:
     root = logging.getLogger()
     root.handlers = [StructlogHandler()]
     for name in ("uvicorn", "uvicorn.error"):
-        # Its command line and gunicorn give it handlers of their own, which know no request.
+        # uvicorn's command line and gunicorn add handlers, whose lines have no request id.
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.INFO))
     # {% if http_client == "httpx2" %}
-    # It logs each request with its whole URL, which may hold a secret.
+    # It logs each request with its whole URL, which may contain a secret.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     # {% endif %}
 
@@ -106,7 +106,7 @@ def format_exception(exc_info: ExcInfo) -> str:
 
 
 def render_json(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
-    """Render a line; a value without a JSON form must not fail whoever logs it."""
+    """Render a line; a value without a JSON form must not raise an exception."""
     # {% if orjson %}
     event["timestamp"] = datetime.now(UTC)
     # {% endif %}

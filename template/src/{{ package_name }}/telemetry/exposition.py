@@ -1,4 +1,4 @@
-"""Where the metrics are: on a port of their own, whatever the event loop is busy with."""
+"""Serves the metrics on a port of their own, also while the event loop is blocked."""
 
 import asyncio
 import os
@@ -13,7 +13,8 @@ import structlog
 from ..settings import Settings
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the folder in which processes leave their metrics for the one that serves them."""
+"""The variable with the folder to which workers write their metrics for the process that serves
+them."""
 
 SERVING = threading.Lock()
 """Held by what serves the metrics in this process."""
@@ -45,7 +46,7 @@ def exposed(settings: Settings) -> Iterator[None]:
 
 @asynccontextmanager
 async def exposed_alone(settings: Settings) -> AsyncIterator[None]:
-    """Serve the metrics of this process, unless whoever has started it does."""
+    """Serve the metrics of this process, unless its supervisor does."""
     stack = ExitStack()
     is_wanted = settings.metrics_port is not None and FOLDER not in os.environ
     if is_wanted and SERVING.acquire(blocking=False):

@@ -1,4 +1,4 @@
-"""What is measured, by the names of OpenTelemetry's semantic conventions; times are in seconds.
+"""All metrics, with the names of OpenTelemetry's semantic conventions; times are in seconds.
 
 https://opentelemetry.io/docs/specs/semconv/. The values of labels are few and known beforehand:
 each combination is a series that is kept for ever.

@@ -1,6 +1,6 @@
-"""Metrics and traces as OpenTelemetry has them, sent by OTLP over HTTP.
+"""Metrics and traces of OpenTelemetry, sent by OTLP over HTTP.
 
-The variables ``OTEL_...`` of the environment say where and what; without an endpoint, nothing is.
+The environment variables ``OTEL_...`` configure it; without an endpoint, nothing is sent.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ async def exported() -> AsyncIterator[None]:
     try:
         yield
     finally:
-        # A collector that does not answer is left alone with its threads.
+        # If the collector does not answer, its threads are not waited for.
         last = [threading.Thread(target=each.force_flush, daemon=True) for each in made]
         for thread in last:
             thread.start()

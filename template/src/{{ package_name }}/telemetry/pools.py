@@ -1,4 +1,4 @@
-"""What happens at the pools of connections."""
+"""Metrics of the connection pools."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from .spans import trace_statements
 
 
 class MeasuredGate(Gate):
-    """A gate that tells how long tasks wait, whom it refuses, and how long permits are held."""
+    """A gate that measures waits, refusals, and how long permits are held."""
 
     def __init__(self, pool: str, settings: Settings) -> None:
         self.permits = settings.database_pool_size + settings.database_max_overflow
@@ -84,7 +84,7 @@ def _is_statement_timeout(error: object) -> bool:
 
 
 def measured(database: Database, settings: Settings) -> Database:
-    """Return the same database behind gates that measure."""
+    """Return the same database with gates that measure."""
     set_on_retry_hooks((StructlogOnRetryHook, _count_retry))
     _watch("read", database.read_engine)
     _watch("write", database.write_engine)

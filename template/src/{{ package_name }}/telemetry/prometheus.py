@@ -1,4 +1,4 @@
-"""Metrics as Prometheus asks for them, by prometheus-client."""
+"""Metrics for Prometheus, by prometheus-client."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence

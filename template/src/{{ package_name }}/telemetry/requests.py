@@ -1,4 +1,4 @@
-"""What a request was, and how long it took."""
+"""Metrics of requests."""
 
 import time
 from http import HTTPMethod, HTTPStatus
@@ -77,7 +77,7 @@ class RequestMeasureMiddleware:
             # {% endif %}
 
     def _measure(self, scope: Scope, route: str, status: int, seconds: float) -> None:
-        # What nobody handles is answered outside all middleware.
+        # An exception without a handler is answered outside of all middleware.
         key = (scope["method"], route, status or HTTPStatus.INTERNAL_SERVER_ERROR)
         measure = self._measures.get(key)
         if measure is None:

@@ -1,4 +1,4 @@
-"""What is looked at from time to time: the event loop, and how much of each pool is in use."""
+"""Metrics that are sampled: the delay of the event loop, and the use of each pool."""
 
 import asyncio
 from collections.abc import Iterator

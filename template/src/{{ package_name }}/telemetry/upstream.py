@@ -1,4 +1,4 @@
-"""The client of another service, measured."""
+"""Metrics of the client of another service."""
 
 import time
 from collections.abc import Mapping

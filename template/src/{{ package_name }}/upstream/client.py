@@ -1,4 +1,4 @@
-"""The client of another service, one pool of connections for the process."""
+"""The HTTP client for another service, with one connection pool for the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -31,17 +31,17 @@ from .paths import check_path
 from .reply import Failure, FetchError, Reply, read_reply
 
 MAX_CONNECTIONS = 20
-"""Requests at the same time, too, so that more of them wait in the order of asking."""
+"""Also the most requests at the same time; more wait in the order in which they came."""
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-"""The time without a byte after which an answer is given up."""
+"""The timeout for the next byte of a response."""
 
 KEEPALIVE_SECONDS = 4.0
 """The time an idle connection is kept; many servers close theirs after 5 seconds."""
 
 BUDGET_SHARE = 0.9
-"""The share of ``REQUEST_TIMEOUT`` that a request may take, the wait for its turn included."""
+"""The part of ``REQUEST_TIMEOUT`` that a request may take, including its wait."""
 
 
 class UpstreamNotConfigured(Problem):

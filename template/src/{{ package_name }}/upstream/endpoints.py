@@ -19,5 +19,5 @@ router = APIRouter(prefix="/upstream", tags=["upstream"])
 
 @router.post("/fetch")
 async def fetch_paths(data: FetchRequest, upstream: UpstreamServiceDep) -> FetchResponse:
-    """Fetch paths of the upstream concurrently; a path that fails says so in its own result."""
+    """Fetch paths of the upstream concurrently; the result of a path that fails has the error."""
     return FetchResponse(results=await upstream.fetch(data.paths))

@@ -1,4 +1,4 @@
-"""Answers of another service, read without trusting it."""
+"""Responses of another service, which is not trusted."""
 
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 class Failure(StrEnum):
-    """Why there is no answer that can be used. The values are stable: clients compare them."""
+    """Why there is no usable response. The values are stable: clients compare them."""
 
     TIMEOUT = "timeout"
     UNREACHABLE = "unreachable"

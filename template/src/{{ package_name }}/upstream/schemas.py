@@ -27,7 +27,7 @@ class FetchRequest(RequestModel):
 
 
 class FetchResult(ResponseModel):
-    """What came of one path: a body, or the error that stands in its place."""
+    """The result for one path: a body, or an error."""
 
     path: str
     status: int | None = None

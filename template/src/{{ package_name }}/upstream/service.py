@@ -1,4 +1,4 @@
-"""What can be fetched from the upstream."""
+"""Fetches paths of the upstream."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class UpstreamService:
         self._client = client
 
     async def fetch(self, paths: Sequence[str]) -> list[FetchResult]:
-        """Fetch the paths concurrently; one that fails does not touch the others."""
+        """Fetch the paths concurrently; one that fails does not affect the others."""
         self._client.check_configured()
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._fetch(path)) for path in paths]

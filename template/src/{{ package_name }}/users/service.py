@@ -83,7 +83,7 @@ class UserService:
 
 
 class UserTransfer:
-    """Takes in and gives out many users, in transactions and sessions of its own."""
+    """Imports and exports many users, in sessions of its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -91,7 +91,7 @@ class UserTransfer:
     async def create_many(self, data: Sequence[UserCreate]) -> int:
         """Store all the users or none; return their number.
 
-        The transaction is run again when another one got in its way. An address that is taken, or
+        The transaction is run again after a conflict with another one. An address that is taken, or
         given twice, raises DuplicateEmail.
         """
         rows = [user.model_dump() for user in data]
