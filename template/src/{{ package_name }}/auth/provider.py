@@ -121,9 +121,9 @@ class ProviderKeys:
         return self._keys.get(key_id) if self._keys is not None else None
 
     def _may_ask(self) -> bool:
-        """Fetch the keys, unless that was done for another unknown key a moment ago.
+        """Request a fetch, unless one was made for another unknown key a moment ago.
 
-        As long as there are no keys, they are fetched anyway.
+        As long as there are no keys, they are being fetched anyway.
         """
         now = time.monotonic()
         if self._keys is None or now < self._may_ask_from:
