@@ -62,10 +62,10 @@ PRODUCTS = (("Cup", 3), ("Jar", 2), ("Cup", 1))
 """
 
 
-@pytest.fixture
-def guided(render: Render) -> Service:
+@pytest.fixture(params=["none", "oidc"])
+def guided(render: Render, request: pytest.FixtureRequest) -> Service:
     """A service in which all guides were followed."""
-    answers = {"project_name": "Order Desk", "database_driver": "asyncpg"}
+    answers = {"project_name": "Order Desk", "database_driver": "asyncpg", "auth": request.param}
     folder = render(answers)
     for block, (path, behind) in zip(guided_code(folder), PLACES, strict=True):
         file = folder / path
@@ -112,6 +112,7 @@ def test_what_the_guides_add_is_clean_and_leaves_the_suite_green(
         "tests/test_settings.py",
         "tests/test_lifespan.py",
         "tests/web",
+        *(["tests/auth/test_routes.py"] if guided.answers["auth"] == "oidc" else []),
     )
 
     guided.run_module(
