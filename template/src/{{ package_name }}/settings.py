@@ -145,7 +145,7 @@ class DatabaseSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def strip(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Drop what stands around a value, such as the ends of lines that Windows writes."""
+        """Strip white space around a value, such as the line end of a secret's file."""
         stripped = {
             name: value.strip() if isinstance(value, str) else value
             for name, value in values.items()
