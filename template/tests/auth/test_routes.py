@@ -22,7 +22,8 @@ def unguarded(app: FastAPI) -> list[str]:
     """Return the routes that neither ask who the caller is nor are marked ``PUBLIC``.
 
     The pages of the documentation are open. A mounted application guards itself, and is named here
-    unless it is one of ``MOUNTED``.
+    unless it is one of ``MOUNTED``. FastAPI does not list the files of ``frontend()``: they are
+    open where their router asks for nothing.
     """
     documentation = {app.openapi_url, app.docs_url, app.redoc_url}
     documentation.add(app.swagger_ui_oauth2_redirect_url)
