@@ -34,7 +34,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv("STATEMENT_TIMEOUT", "2.5")
-    monkeypatch.setenv("CORS_ORIGINS", "https://A.test/, https://b.test,")
+    monkeypatch.setenv("CORS_ORIGINS", "https://A.test/, https://b.test:443,")
     monkeypatch.setenv("CORS_ORIGIN_REGEX", r"https://.*\.c\.test")
     monkeypatch.setenv("ROOT_PATH", "api/")
 

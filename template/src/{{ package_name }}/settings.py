@@ -51,12 +51,13 @@ def split_origins(value: object) -> object:
 
 
 def check_origin(origin: str) -> str:
-    """Refuse what no browser sends, since it would never match."""
+    """Refuse what no browser sends, since it would never match; it leaves out the usual port."""
     if not re.fullmatch(r"\*|null|[a-z][a-z0-9+.-]*://[^/*\s]+", origin):
         advice = "an origin is https://app.example.com, and a pattern belongs in CORS_ORIGIN_REGEX"
         message = f"{origin}: {advice}"
         raise ValueError(message)
-    return origin
+    scheme = origin.partition(":")[0]
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(scheme, ""))
 
 
 def clean_path(value: str) -> str:
