@@ -110,6 +110,8 @@ def test_postgresql_is_reached_as_its_url_says(
                 *("True", "desk", "tenant"),
             ],
             f"{at}?search_path=tenant": ["True", "order_desk", "tenant"],
+            f"{at}?search_path=tenant,%20public": ["True", "order_desk", "tenant, public"],
+            f"{at}?sslrootcert=system": "certificate verify failed",
             f"{USER}@{hosts}/postgres?target_session_attrs=read-write": ["True", *DEFAULT],
             f"{USER}@/postgres?host=localhost:1&host=localhost:{port}": ["True", *DEFAULT],
             f"{USER}@/postgres?host={certificates}/sockets&port={port}": ["False", *DEFAULT],
