@@ -8,6 +8,7 @@ run in one process, and a sibling would be served from the wrong one's module ca
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -22,32 +23,48 @@ if TYPE_CHECKING:
 
 WORDS = frozenset({"yes", "y", "true", "t", "on", "1", "no", "n", "false", "f", "off", "0"})
 """What Copier takes for a yes or a no."""
+OF_LATER_VERSIONS = frozenset({("jobs", "none")})
+"""Answers by which a question that is yet to come asks for nothing; a data file may have them."""
 OF_AN_UPDATE = "copier._main."
 """How the temporary folders are called in which an update renders, those of migrate.py, too."""
 
 
-def data_problem(data: Mapping[str, Any], questions: Mapping[str, str]) -> str:
+def data_problem(data: Mapping[str, Any], questions: Mapping[str, Mapping[str, Any]]) -> str:
     """Say what is wrong with the answers that were given, or nothing.
 
-    `questions` has the type of each question by its name.
+    `questions` has what copier.yml says of each question by its name.
     """
     for name, answer in data.items():
-        if name.startswith("_"):
+        if name.startswith("_") or (name, answer) in OF_LATER_VERSIONS:
             continue
         if name not in questions:
             nearest = get_close_matches(name, questions, n=1)
             advice = f"Is it {nearest[0]}?" if nearest else f"There are {', '.join(questions)}."
             return f"There is no question {name}. {advice}"
-        if questions[name] == "bool" and str(answer).strip().lower() not in WORDS:
-            return f"The answer to {name} is yes or no, not {answer!r}."
+        if wanted := wanted_instead(answer, questions[name]):
+            return f"The answer to {name} is {wanted}, not {answer!r}."
+    return ""
+
+
+def wanted_instead(answer: object, question: Mapping[str, Any]) -> str:
+    """Say what would be an answer to the question, unless this is one."""
+    text = str(answer).strip()
+    if question["type"] == "bool" and text.lower() not in WORDS:
+        return "yes or no"
+    if question["type"] == "int" and not re.fullmatch(r"-?\d+", text):
+        return "a whole number"
+    choices = question.get("choices", {}).values()
+    names = [choice["value"] if isinstance(choice, dict) else choice for choice in choices]
+    if names and answer not in names:
+        return f"{', '.join(names[:-1])} or {names[-1]}"
     return ""
 
 
 @cache
-def questions_of(template: Path) -> dict[str, str]:
-    """Return the type of each question of the template by its name."""
+def questions_of(template: Path) -> dict[str, dict[str, Any]]:
+    """Return what the template says of each of its questions by its name."""
     settings = yaml.safe_load((template / "copier.yml").read_text("utf-8"))
-    return {name: value["type"] for name, value in settings.items() if not name.startswith("_")}
+    return {name: value for name, value in settings.items() if not name.startswith("_")}
 
 
 class AnswersExtension(ContextHook):
