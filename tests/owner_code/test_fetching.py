@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import AsyncIterator
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
@@ -75,6 +76,17 @@ FAILURES = {
 async def pool(settings: Settings, upstream: Upstream) -> AsyncIterator[UpstreamClient]:
     async with open_client(settings, upstream.url) as client:
         yield client
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_any_method_can_be_sent(
+    pool: UpstreamClient, upstream: Upstream, method: str
+) -> None:
+    assert (await pool.request(method, "/no-content", params={"q": "a\\ b"})).status == 204
+
+    (received,) = upstream.received
+    assert received.method == method
+    assert parse_qs(urlsplit(received.target).query) == {"q": ["a\\ b"]}
 
 
 async def test_any_answer_is_read_or_refused(connected: httpx2.AsyncClient) -> None:

@@ -55,16 +55,6 @@ async def test_names_that_differ_by_a_case_an_accent_or_a_sign_are_two(
         await create_gizmo(client, name=name)
 
 
-async def test_many_rows_are_inserted_at_once(client: httpx2.AsyncClient) -> None:
-    gizmos = [GIZMO | {"name": f"Gizmo {number}"} for number in range(2_500)]
-
-    response = await client.post("/gizmos/bulk", json={"gizmos": gizmos})
-
-    assert (response.status_code, response.json()) == (201, {"created": 2_500})
-    page = (await client.get("/gizmos", params={"limit": 100})).json()
-    assert len(page["items"]) == 100
-
-
 async def test_one_bad_row_stops_them_all(client: httpx2.AsyncClient) -> None:
     gizmos = [GIZMO | {"name": f"Gizmo {number}"} for number in range(1_500)]
 

@@ -173,20 +173,6 @@ async def test_a_read_session_may_begin_a_transaction(state: State) -> None:
 
 
 # {% endif %}
-async def test_a_defect_in_a_statement_is_a_defect(make_client: MakeClient) -> None:
-    router = APIRouter()
-
-    @router.get("/broken")
-    async def broken(session: ReadSessionDep) -> None:
-        await session.execute(text("SELECT hunter2 FROM nowhere"))
-
-    async with make_client(router) as client:
-        response = await client.get("/broken")
-
-    assert_problem(response, 500, "internal-error")
-    assert "hunter2" not in response.text
-
-
 async def test_too_many_requests_are_refused(make_client: MakeClient) -> None:
     router = APIRouter()
     release = asyncio.Event()

@@ -61,7 +61,7 @@ from tests.databases import run_admin_sql
 from tests.faults.network import Network
 # {% endif %}
 from tests.faults.pools import OWN_NUMBER, assert_all_returned
-from tests.faults.statements import assert_none_runs, until_one_runs
+from tests.faults.statements import assert_none_runs, until_running
 from tests.sample import LENGTH, Cog, Gizmo
 from tests.support import GIZMO, statements, tables
 # {% else %}
@@ -498,7 +498,7 @@ async def test_a_cancelled_statement_ends_on_the_server(state: State, settings: 
     async with Database.open(settings) as database:
         first = await own_number(database)
         task = asyncio.ensure_future(SLOW.first(database))
-        await until_one_runs(state)
+        await until_running(state)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -69,10 +69,10 @@ async def running_statements(state: State) -> int:
 # {% endif %}
 
 
-async def until_one_runs(state: State) -> None:
-    """Wait until the database works on a slow statement."""
+async def until_running(state: State, *, statements: int = 1) -> None:
+    """Wait until the database works on as many slow statements."""
     async with asyncio.timeout(30):
-        while not await running_statements(state):  # noqa: ASYNC110 - the server knows
+        while await running_statements(state) < statements:  # noqa: ASYNC110 - the server knows
             await asyncio.sleep(0.01)
 
 

@@ -11,7 +11,7 @@ from {{ package_name }}.lifespan import State
 from tests.conftest import client_of
 from tests.faults.conftest import MakeService
 from tests.faults.pools import assert_all_returned
-from tests.faults.statements import assert_none_runs, router, until_one_runs
+from tests.faults.statements import assert_none_runs, router, until_running
 from tests.sample import Gizmo
 from tests.support import GIZMO, assert_problem, create_gizmo
 
@@ -47,7 +47,7 @@ async def test_a_cancelled_request_returns_its_connection(
         client_of(service) as client,
     ):
         request = asyncio.ensure_future(client.request(method, "/slow"))
-        await until_one_runs(state)
+        await until_running(state)
         start = time.monotonic()
         request.cancel()
         with pytest.raises(asyncio.CancelledError):

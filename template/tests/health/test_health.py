@@ -1,5 +1,6 @@
 import asyncio
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -7,6 +8,7 @@ from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from {{ package_name }}.database import pools
 from {{ package_name }}.database.dependencies import DatabaseDep
 from {{ package_name }}.health import readiness
 from {{ package_name }}.health.readiness import NotReady, Readiness
@@ -86,9 +88,12 @@ async def test_a_schema_that_is_ahead_is_ready_one_that_is_behind_is_not(
 
 
 async def test_a_pool_whose_connections_do_not_come_back_is_not_ready(
-    make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+    make_client: MakeClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "CACHE_SECONDS", 0)
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    monkeypatch.setattr(pools, "time", clock)
+    longer = settings.request_timeout + settings.database_pool_timeout + 1
     router = APIRouter()
     kept: list[AsyncConnection] = []
 
@@ -100,17 +105,12 @@ async def test_a_pool_whose_connections_do_not_come_back_is_not_ready(
     async def give_back() -> None:
         await kept.pop().close()
 
-    overrides = {
-        "database_pool_size": 1,
-        "database_max_overflow": 0,
-        "database_pool_timeout": 0.5,
-        "request_timeout": 0.5,
-    }
-    async with make_client(router, **overrides) as client:
-        await asyncio.sleep(1.1)
+    small = {"database_pool_size": 1, "database_max_overflow": 0}
+    async with make_client(router, **small) as client:
+        clock.now += longer
         await client.post("/keep")
         before = await client.get("/health/ready")
-        await asyncio.sleep(1.1)
+        clock.now += longer
         during = await client.get("/health/ready")
         await client.post("/return")
         after = await client.get("/health/ready")
