@@ -3,11 +3,25 @@
 import socket
 from pathlib import Path
 
+import pytest
+
 from order_desk.__main__ import ACCEPTED_AT_ONCE, duplicated
 from order_desk.main import MAX_BODY_BYTES
 
+from tests.process import test_process
 from tests.process.service import eventually, started
 from tests.process.test_process import HEAD
+
+_no_gizmos = test_process._no_gizmos
+
+
+@pytest.mark.usefixtures("_no_gizmos")
+def test_sigterm_loses_no_request_of_two_workers(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKERS", "2")
+
+    test_process.test_sigterm_loses_no_request(tmp_path, database_url)
 
 
 def test_a_client_that_sends_a_large_body_first_reads_its_answer(

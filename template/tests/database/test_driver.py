@@ -6,8 +6,8 @@ import asyncio
 # {% if not postgresql %}
 from datetime import datetime, timedelta, timezone
 from uuid import uuid4
-# {% endif %}
 
+# {% endif %}
 import httpx2
 import pytest
 # {% if postgresql %}

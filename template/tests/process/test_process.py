@@ -117,9 +117,8 @@ def _no_gizmos(database_url: str) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_no_gizmos")
-@pytest.mark.parametrize("workers", [1, 2])
-def test_sigterm_loses_no_request(tmp_path: Path, database_url: str, workers: int) -> None:
-    with started(tmp_path, database_url=database_url, workers=workers, drain_seconds=4) as service:
+def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
+    with started(tmp_path, database_url=database_url, drain_seconds=4) as service:
         eventually(service.listens)
 
         with running_request(service) as request:
