@@ -15,9 +15,9 @@ from order_desk import main
 from order_desk.database.dependencies import WriteSessionDep
 from order_desk.settings import Settings
 
-from tests.conftest import MakeClient, make_app, running
+from tests.conftest import MakeClient, Running, make_app, running
 from tests.owner_code.serving import serving
-from tests.sample import Gizmo
+from tests.sample import Gizmo, GizmoQueries
 from tests.support import assert_problem
 
 MIB = 1024 * 1024
@@ -89,6 +89,16 @@ async def test_an_exception_is_answered_through_the_middleware(
     assert "nobody" not in response.text
     assert response.headers["access-control-allow-origin"] == "*"
     assert logged(capfd, "request")["status"] == 500
+
+
+async def test_a_defect_reaches_whoever_runs_the_application(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GizmoQueries, "page", None)
+    transport = httpx2.ASGITransport(app=service)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://service.test") as client:
+        with pytest.raises(TypeError):
+            await client.get("/gizmos")
 
 
 async def test_a_header_that_http_forbids_is_an_error(

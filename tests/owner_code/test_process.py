@@ -16,10 +16,10 @@ _no_gizmos = test_process._no_gizmos
 
 
 @pytest.mark.usefixtures("_no_gizmos")
-def test_sigterm_loses_no_request_of_two_workers(
+def test_sigterm_loses_no_request_of_one_process(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WORKERS", "2")
+    monkeypatch.setenv("WORKERS", "1")
 
     test_process.test_sigterm_loses_no_request(tmp_path, database_url)
 

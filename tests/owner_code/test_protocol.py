@@ -1,4 +1,4 @@
-"""A connection that leaves HTTP leaves its limits."""
+"""What the limits of a connection leave alone."""
 
 import asyncio
 
@@ -8,9 +8,37 @@ from order_desk.server import protocol
 from order_desk.server.drain import Drain
 
 from tests.server.connections import GET, connection
-from tests.server.test_protocol import SOON, answer
+from tests.server.test_protocol import POST, SOON, answer
 
 WEBSOCKET = GET[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+
+
+async def test_a_connection_serves_many_requests() -> None:
+    async with connection(answer) as (reader, writer):
+        for _ in range(3):
+            writer.write(GET[:10])
+            await asyncio.sleep(0.01)
+            writer.write(GET[10:])
+            assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_connection_outlives_a_body_that_was_answered_before_its_end() -> None:
+    async with connection(answer) as (reader, writer):
+        writer.write(POST)
+        await reader.readuntil(b"answer")
+        writer.write(b"x" * 1000 + GET)
+
+        assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_head_behind_a_large_body_is_not_taken_for_a_large_one() -> None:
+    body = b"x" * 4 * protocol.MAX_HEAD_BYTES
+    async with connection(answer) as (reader, writer):
+        writer.write(POST.replace(b"1000", b"%d" % len(body)) + body + GET[:10])
+        await reader.readuntil(b"answer")
+        writer.write(GET[10:])
+
+        assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
 
 
 class Echo(asyncio.Protocol):

@@ -31,7 +31,11 @@ from {{ package_name }}.settings import Settings
 from tests.conftest import MakeClient
 from tests.faults.statements import router
 from tests.sample import Gizmo
+# {% if postgresql %}
+from tests.support import assert_problem, create_gizmo
+# {% else %}
 from tests.support import GIZMO, assert_problem, create_gizmo
+# {% endif %}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -5,9 +5,8 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import Connection, event, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
-from sqlalchemy.util import await_only
 
 from {{ package_name }}.database.dependencies import (
     ReadSessionDep,
@@ -19,7 +18,7 @@ from {{ package_name }}.lifespan import State
 from {{ package_name }}.web.problems import Conflict
 
 from tests.conftest import MakeClient
-from tests.faults.pools import assert_all_returned, in_use
+from tests.faults.pools import in_use
 from tests.sample import Gizmo
 from tests.support import GIZMO, assert_problem, create_gizmo, names_of_gizmos
 
@@ -42,33 +41,6 @@ async def test_a_write_is_undone_by_an_error(state: State) -> None:
         await write_and_fail()
 
     assert await names_of_gizmos(state) == []
-
-
-async def test_a_commit_that_was_begun_is_awaited(state: State) -> None:
-    database = state["database"]
-    begun = asyncio.Event()
-
-    def commit_slowly(_connection: Connection) -> None:
-        begun.set()
-        await_only(asyncio.sleep(0.05))
-
-    async def write() -> None:
-        async with database.write() as session:
-            session.add(Gizmo(**GIZMO))
-            await session.flush()
-
-    event.listen(database.write_engine.sync_engine, "commit", commit_slowly)
-    try:
-        writing = asyncio.create_task(write())
-        await begun.wait()
-        writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
-        await assert_all_returned(database, connections=state["settings"].database_pool_size)
-    finally:
-        event.remove(database.write_engine.sync_engine, "commit", commit_slowly)
-
-    assert await names_of_gizmos(state) == [GIZMO["name"]]
 
 
 async def test_an_answered_error_undoes_the_write(make_client: MakeClient, state: State) -> None:

@@ -37,15 +37,6 @@ async def read_all(reader: asyncio.StreamReader) -> bytes:
     return received
 
 
-async def test_a_connection_serves_many_requests() -> None:
-    async with connection(answer) as (reader, writer):
-        for _ in range(3):
-            writer.write(GET[:10])
-            await asyncio.sleep(0.01)
-            writer.write(GET[10:])
-            assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
-
-
 async def test_a_silent_connection_is_closed() -> None:
     async with connection(answer, timeout_keep_alive=0) as (reader, _):
         assert await reader.read() == b""
@@ -76,15 +67,6 @@ async def test_a_request_that_is_served_may_take_its_time(monkeypatch: pytest.Mo
     assert received.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_a_connection_outlives_a_body_that_was_answered_before_its_end() -> None:
-    async with connection(answer) as (reader, writer):
-        writer.write(POST)
-        await reader.readuntil(b"answer")
-        writer.write(b"x" * 1000 + GET)
-
-        assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
-
-
 @pytest.mark.parametrize("header", [b"X: y\r\n", b"x"])
 async def test_headers_have_a_limit(header: bytes) -> None:
     async with connection(answer) as (reader, writer):
@@ -95,16 +77,6 @@ async def test_headers_have_a_limit(header: bytes) -> None:
         received = await read_all(reader)
 
     assert received.startswith(b"HTTP/1.1 400 ")
-
-
-async def test_a_head_behind_a_large_body_is_not_taken_for_a_large_one() -> None:
-    body = b"x" * 4 * protocol.MAX_HEAD_BYTES
-    async with connection(answer) as (reader, writer):
-        writer.write(POST.replace(b"1000", b"%d" % len(body)) + body + GET[:10])
-        await reader.readuntil(b"answer")
-        writer.write(GET[10:])
-
-        assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("draining", [True, False])

@@ -142,19 +142,6 @@ async def test_users_are_exported_one_a_line(client: httpx2.AsyncClient) -> None
     assert [json.loads(line) for line in response.text.splitlines()] == users
 
 
-async def test_an_export_holds_no_connection_while_its_client_waits(
-    client: httpx2.AsyncClient, state: State
-) -> None:
-    users = [ADA | {"email": f"user{number}@example.com"} for number in range(MAX_LIMIT + 1)]
-    await client.post("/users/bulk", json={"users": users})
-    export = UserTransfer(state["database"]).export()
-
-    await anext(export)
-
-    assert not in_use(state["database"].read_engine)
-    assert len([user async for user in export]) == MAX_LIMIT
-
-
 BAD_FIELDS = [
     ({"full_name": "Ada"}, "email"),
     (ADA | {"email": "ada"}, "email"),

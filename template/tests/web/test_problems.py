@@ -110,16 +110,6 @@ async def test_a_defect_is_a_problem_that_tells_nothing(
     assert "hunter2" not in response.text
 
 
-async def test_a_defect_reaches_whoever_runs_the_application(
-    service: Running, state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(GizmoQueries, "page", None)
-    transport = httpx2.ASGITransport(app=service)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://service.test") as client:
-        with pytest.raises(TypeError):
-            await client.get("/gizmos")
-
-
 async def test_a_status_without_a_name_is_kept(make_client: MakeClient) -> None:
     router = APIRouter()
 
