@@ -6,8 +6,8 @@ import pytest
 
 from {{ package_name }}.lifespan import State
 
-from tests.sample import BULK_ROWS, Gizmo, GizmoRepository
-from tests.support import GIZMO, assert_problem, bad_fields, create_gizmo
+from tests.sample import Gizmo, GizmoRepository
+from tests.support import GIZMO, assert_problem, create_gizmo
 
 
 async def test_an_entity_has_an_id_and_a_time(state: State) -> None:
@@ -64,9 +64,3 @@ async def test_one_bad_row_stops_them_all(client: httpx2.AsyncClient) -> None:
 
     assert_problem(response, 409, "conflict")
     assert (await client.get("/gizmos")).json()["items"] == []
-
-
-async def test_a_bulk_request_has_a_limit(client: httpx2.AsyncClient) -> None:
-    gizmos = [GIZMO] * (BULK_ROWS + 1)
-
-    assert bad_fields(await client.post("/gizmos/bulk", json={"gizmos": gizmos})) == ["gizmos"]

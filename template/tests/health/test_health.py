@@ -47,12 +47,6 @@ async def test_a_replica_is_checked_too(make_client: MakeClient, settings: Setti
     assert response.json()["checks"] == OK | {"read_database": "ok"}
 
 
-def test_the_newest_revision_is_known() -> None:
-    heads, revisions = readiness.known_revisions()
-
-    assert heads <= revisions
-
-
 @pytest.mark.parametrize(
     ("versions", "status"), [(["3"], 200), (["2"], 200), (["1"], 503), ([], 503)]
 )

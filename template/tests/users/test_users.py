@@ -7,10 +7,7 @@ import pytest
 
 from {{ package_name }}.database.repository import CHUNK_ROWS
 from {{ package_name }}.lifespan import State
-from {{ package_name }}.users.service import UserTransfer
-from {{ package_name }}.web.pagination import MAX_LIMIT
 
-from tests.faults.pools import in_use
 from tests.support import assert_problem, bad_fields, read_pages, rows_in, statements
 from tests.users import ADA, create_user, create_users
 

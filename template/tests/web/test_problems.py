@@ -5,11 +5,10 @@ import pytest
 from fastapi import APIRouter, HTTPException, WebSocket, WebSocketDisconnect
 from fastapi.testclient import TestClient
 
-from {{ package_name }}.lifespan import State
 from {{ package_name }}.settings import Settings
 from {{ package_name }}.web.problems import NotFound, Problem, Unavailable
 
-from tests.conftest import MakeClient, Running, make_app
+from tests.conftest import MakeClient, make_app
 from tests.sample import GizmoQueries
 from tests.support import GIZMO, assert_problem, bad_fields
 
