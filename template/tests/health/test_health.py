@@ -85,7 +85,8 @@ async def test_a_pool_whose_connections_do_not_come_back_is_not_ready(
     make_client: MakeClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readiness, "CACHE_SECONDS", 0)
-    clock = SimpleNamespace(monotonic=lambda: clock.now, now=0.0)
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
     monkeypatch.setattr(pools, "time", clock)
     longer = settings.request_timeout + settings.database_pool_timeout + 1
     router = APIRouter()
