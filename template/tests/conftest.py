@@ -60,7 +60,7 @@ MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Run four tests at a time on any machine, since they wait more than they compute."""
+    """Run four tests at a time on small machines too, since many of them wait."""
     return max(4, (yield))
 
 
