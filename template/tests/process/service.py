@@ -42,7 +42,7 @@ class Service:
         assert self.process.poll() is None, self.printed
         try:
             self.connect().close()
-        except ConnectionRefusedError:
+        except ConnectionError:  # refused, or reset as the listener closes
             return False
         return True
 
