@@ -1,4 +1,4 @@
-"""What is given and what is cancelled in the same turn of the event loop."""
+"""How many pass a gate, also when a permit and a cancellation come in the same turn."""
 
 import asyncio
 import time
@@ -8,6 +8,25 @@ import pytest
 from order_desk.database.gate import Gate
 
 from tests.database.test_gate import assert_free, hold
+
+
+async def test_no_more_pass_than_there_are_permits() -> None:
+    gate = Gate(permits=2, timeout=5)
+    inside = most = 0
+
+    async def pass_through() -> None:
+        nonlocal inside, most
+        async with gate:
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(pass_through())
+
+    assert most == 2
 
 
 @pytest.mark.parametrize("permit_comes_first", [True, False])

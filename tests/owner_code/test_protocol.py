@@ -22,6 +22,17 @@ async def test_a_connection_serves_many_requests() -> None:
             assert (await reader.readuntil(b"answer")).startswith(b"HTTP/1.1 200 ")
 
 
+async def test_a_request_that_is_served_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "REST_SECONDS", SOON)
+    async with connection(answer) as (reader, writer):
+        for piece in (b"POST /read", POST[6:], *[b"x" * 100] * 10):
+            writer.write(piece)
+            await asyncio.sleep(SOON / 5)
+        received = await reader.readuntil(b"answer")
+
+    assert received.startswith(b"HTTP/1.1 200 ")
+
+
 async def test_a_connection_outlives_a_body_that_was_answered_before_its_end() -> None:
     async with connection(answer) as (reader, writer):
         writer.write(POST)

@@ -35,25 +35,6 @@ async def test_the_longest_waiting_passes_first() -> None:
     assert passed == [0, 1, 2, 3, 4]
 
 
-async def test_no_more_pass_than_there_are_permits() -> None:
-    gate = Gate(permits=2, timeout=5)
-    inside = most = 0
-
-    async def pass_through() -> None:
-        nonlocal inside, most
-        async with gate:
-            inside += 1
-            most = max(most, inside)
-            await asyncio.sleep(0)
-            inside -= 1
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(8):
-            group.create_task(pass_through())
-
-    assert most == 2
-
-
 async def test_a_full_queue_refuses_at_once() -> None:
     gate = Gate(permits=1, timeout=5)
     done = asyncio.Event()

@@ -56,17 +56,6 @@ async def test_a_request_that_does_not_end_is_left(
     assert status in received
 
 
-async def test_a_request_that_is_served_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "REST_SECONDS", SOON)
-    async with connection(answer) as (reader, writer):
-        for piece in (b"POST /read", POST[6:], *[b"x" * 100] * 10):
-            writer.write(piece)
-            await asyncio.sleep(SOON / 5)
-        received = await reader.readuntil(b"answer")
-
-    assert received.startswith(b"HTTP/1.1 200 ")
-
-
 @pytest.mark.parametrize("header", [b"X: y\r\n", b"x"])
 async def test_headers_have_a_limit(header: bytes) -> None:
     async with connection(answer) as (reader, writer):
