@@ -76,6 +76,8 @@ def examine(settings: Settings, arguments: argparse.Namespace) -> list[str]:
     changes, largest = examine_servers(settings, arguments.replicas)
     if largest is not None:
         print(f"The largest DATABASE_POOL_SIZE with which they fit is {largest}.")
+    if connections < wanted:
+        print("The pools are smaller than usual: when busiest, requests wait for a connection.")
     # {% if telemetry == "prometheus" %}
     if arguments.metrics:
         changes += watch(settings, arguments.metrics, arguments.seconds, largest)

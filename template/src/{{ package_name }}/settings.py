@@ -37,7 +37,7 @@ SECRETS = Path("/run/secrets")
 """The folder of a container's secrets; its file ``database_url`` is the setting of that name."""
 
 DatabaseUrl = Annotated[URL, NoDecode, PlainValidator(parse_database_url)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 Level = Literal["DEBUG", "INFO", "WARN", "WARNING", "ERROR", "CRITICAL"]
 LogLevel = Annotated[Level, BeforeValidator(str.upper)]
 

@@ -20,7 +20,7 @@ from {{ package_name }}.auth.dependencies import (
     needs_scope,
 )
 from {{ package_name }}.auth.keys import Keys
-from {{ package_name }}.auth.tokens import MAX_TOKEN_LENGTH
+from {{ package_name }}.auth.tokens import MAX_TOKEN_LENGTH, Claims
 
 from tests.auth.tokens import KEY, bearing, key_set, make_key, make_token
 from tests.conftest import MakeClient, Running
@@ -115,6 +115,12 @@ async def test_without_a_token_one_is_asked_for(
 
     assert_problem(response, 401, "not-authenticated")
     assert response.headers["www-authenticate"] == CHALLENGE
+
+
+def test_a_claim_that_is_null_names_nothing() -> None:
+    claims = Claims.model_validate({"sub": "ada", "scope": None, "roles": None})
+
+    assert not claims.scope | claims.roles
 
 
 async def test_two_tokens_are_none(client: httpx2.AsyncClient) -> None:

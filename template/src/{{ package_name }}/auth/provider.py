@@ -111,7 +111,7 @@ class ProviderKeys:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._settings.auth_provider_timeout):
                     await self._fetched.wait()
-                    if self._get(key_id) is None and self._may_ask():
+                    if self._get(key_id) is None and self._ask_again():
                         await self._fetched.wait()
         if self._keys is None:
             raise NoKeys
@@ -120,7 +120,7 @@ class ProviderKeys:
     def _get(self, key_id: str | None) -> PyJWK | None:
         return self._keys.get(key_id) if self._keys is not None else None
 
-    def _may_ask(self) -> bool:
+    def _ask_again(self) -> bool:
         """Request a fetch, unless one was made for another unknown key a moment ago.
 
         As long as there are no keys, they are being fetched anyway.

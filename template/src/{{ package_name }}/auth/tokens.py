@@ -35,7 +35,9 @@ log = structlog.get_logger()
 
 
 def split_names(value: object) -> object:
-    """Accept ``a b`` and ``["a", "b"]``; providers differ."""
+    """Accept ``a b``, ``["a", "b"]`` and null; providers differ."""
+    if value is None:
+        return ()
     return value.split() if isinstance(value, str) else value
 
 

@@ -68,7 +68,7 @@ class MeasuredGate(Gate):
         bind_contextvars(pool_wait_milliseconds=round(waited * 1000, 2))
 
     async def __aexit__(self, *error: object) -> None:
-        """Count a statement that has failed for the time that it took."""
+        """Give the permit back; count a statement that was stopped by its timeout."""
         self._semaphore.release()
         self._holders -= 1
         self._seconds += time.perf_counter()

@@ -40,15 +40,15 @@ def sampled(database: Database, upstream: MeasuredClient) -> Iterator[None]:
     # {% endif %}
 
     def look(due: float) -> None:
+        nonlocal planned
         delay(max(0.0, loop.time() - due))
         for sample in samples:
             sample()
         due = loop.time() + SECONDS
-        planned.append(loop.call_at(due, look, due))
-        del planned[0]
+        planned = loop.call_at(due, look, due)
 
-    planned = [loop.call_soon(look, loop.time())]
+    planned: asyncio.Handle = loop.call_soon(look, loop.time())
     try:
         yield
     finally:
-        planned[-1].cancel()
+        planned.cancel()
