@@ -38,6 +38,7 @@ def sampled(database: Database, upstream: MeasuredClient) -> Iterator[None]:
     samples.append(provider_sample(tokens))
     # {% endif %}
     # {% endif %}
+    planned: asyncio.Handle
 
     def look(due: float) -> None:
         nonlocal planned
@@ -47,7 +48,7 @@ def sampled(database: Database, upstream: MeasuredClient) -> Iterator[None]:
         due = loop.time() + SECONDS
         planned = loop.call_at(due, look, due)
 
-    planned: asyncio.Handle = loop.call_soon(look, loop.time())
+    planned = loop.call_soon(look, loop.time())
     try:
         yield
     finally:
