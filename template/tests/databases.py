@@ -98,7 +98,8 @@ def provide_server() -> Iterator[URL]:
         # {% if postgresql %}
         yield parse_database_url(given)
         # {% else %}
-        yield make_url(given).set(drivername=DRIVER_NAME)
+        url = make_url(given)
+        yield url.set(drivername=DRIVER_NAME, database=url.database or "information_schema")
         # {% endif %}
         return
     digest = hashlib.sha256(os.fsencode(PROJECT)).hexdigest()
