@@ -1,6 +1,7 @@
 """One migrated database and one running application for all tests; no test sees another's rows."""
 
 import asyncio
+import gc
 import os
 # {% if http_client == "httpx2" %}
 import ssl
@@ -29,7 +30,7 @@ from {{ package_name }}.lifespan import State
 from {{ package_name }}.main import MAX_BODY_BYTES, create_app
 from {{ package_name }}.models import METADATA
 from {{ package_name }}.server import watchdog
-from {{ package_name }}.server.garbage_collection import tuned_garbage_collector
+from {{ package_name }}.server.garbage_collection import GC_THRESHOLDS
 # {% if database_driver == "aiosqlite" %}
 from {{ package_name }}.settings import Settings
 # {% else %}
@@ -62,6 +63,11 @@ MakeClient = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     """Run four tests at a time on small machines too, since many of them wait."""
     return max(4, (yield))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slowest tests first, so that they do not run alone at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in {"process", "faults"})
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +113,11 @@ def _busy_hosts_are_not_told() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _quick_starts() -> Iterator[None]:
     """Many tests open an application: do once what takes long each time."""
-    with tuned_garbage_collector(), pytest.MonkeyPatch.context() as patch:
-        # It looks for garbage among all that was imported, which takes 60 ms.
+    # What was imported is not garbage and need not be examined again, not even at the end.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lifespan, "tuned_garbage_collector", nullcontext)
         # {% if http_client == "httpx2" %}
         # The client of the upstream reads the certificates, which takes 40 ms.

@@ -42,7 +42,7 @@ from tests.support import GIZMO, assert_problem, create_gizmo
 async def test_a_statement_that_takes_too_long_is_stopped(
     make_client: MakeClient, method: str
 ) -> None:
-    async with make_client(router, database_pool_size=1, statement_timeout=1) as client:
+    async with make_client(router, database_pool_size=1, statement_timeout=0.5) as client:
         response = await client.request(method, "/slow")
 
         assert_problem(response, 504, "statement-timeout")

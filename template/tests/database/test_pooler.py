@@ -19,7 +19,7 @@ from tests.support import assert_problem, create_gizmo
 async def test_a_statement_in_a_pooled_transaction_is_stopped(
     make_client: MakeClient, method: str
 ) -> None:
-    overrides = {"database_pooler": "transaction", "statement_timeout": 1}
+    overrides = {"database_pooler": "transaction", "statement_timeout": 0.5}
     async with make_client(router, **overrides) as client:
         response = await client.request(method, "/slow")
 

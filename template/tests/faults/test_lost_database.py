@@ -140,7 +140,7 @@ async def test_a_database_that_hangs_in_a_statement_holds_nobody_up(
 ) -> None:
     async with (
         Network.before(settings.database_url) as (network, url),
-        make_service(router, database_url=url, request_timeout=2) as service,
+        make_service(router, database_url=url, request_timeout=1.5) as service,
         client_of(service) as client,
     ):
         async with asyncio.TaskGroup() as group:
@@ -155,7 +155,7 @@ async def test_a_database_that_hangs_in_a_statement_holds_nobody_up(
     for response, seconds in (read.result(), write.result()):
         assert_problem(response, 504, "deadline-exceeded")
         # It ends two seconds late at most, since the driver takes leave of the server.
-        assert seconds < 2 + 2 + 1
+        assert seconds < 1.5 + 2 + 1
 # {% if database_driver == "asyncpg" %}
 
 
@@ -164,7 +164,7 @@ async def test_a_statement_of_a_database_that_hangs_has_its_own_end(
 ) -> None:
     async with (
         Network.before(settings.database_url) as (network, url),
-        make_service(router, database_url=url, statement_timeout=1) as service,
+        make_service(router, database_url=url, statement_timeout=0.5) as service,
         client_of(service) as client,
     ):
         request = asyncio.ensure_future(timed(client, "GET", "/slow"))

@@ -118,7 +118,7 @@ def _no_gizmos(database_url: str) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_gizmos")
 def test_sigterm_loses_no_request(tmp_path: Path, database_url: str) -> None:
-    with started(tmp_path, database_url=database_url, drain_seconds=4) as service:
+    with started(tmp_path, database_url=database_url, drain_seconds=3) as service:
         eventually(service.listens)
 
         with running_request(service) as request:

@@ -16,6 +16,7 @@ def _garbage_collector() -> Iterator[None]:
     gc.set_threshold(700, 10, 10)
     yield
     gc.set_threshold(*thresholds)
+    gc.freeze()
 
 
 @pytest.mark.usefixtures("_garbage_collector")

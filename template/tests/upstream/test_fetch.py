@@ -155,7 +155,7 @@ async def test_slow_paths_are_answered_before_the_request_runs_out_of_time(
 ) -> None:
     assert 0 < client_module.BUDGET_SHARE < 1
     monkeypatch.setattr(client_module, "BUDGET_SHARE", 0.1)
-    async with make_client(upstream_url=upstream.url, request_timeout=20) as client:
+    async with make_client(upstream_url=upstream.url, request_timeout=15) as client:
         results = await fetch(client, "/silent", "/stalling", "/trickling", "/json")
 
         assert [result["error"] for result in results] == ["timeout", "timeout", "timeout", None]
