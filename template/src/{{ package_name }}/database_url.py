@@ -1,5 +1,4 @@
-"""Translates database URLs, as hosting companies provide them, for SQLAlchemy and {{ driver.name
-}}."""
+"""Translates the database URLs of hosting companies for SQLAlchemy and {{ driver.name }}."""
 
 # {% if database_driver == "asyncpg" %}
 import re
