@@ -77,8 +77,9 @@ def test_migrations_that_cannot_begin_say_why(
 ) -> None:
 # {% endif %}
     # {% if database_driver == "aiosqlite" %}
-    name, reason = "DATABASE_URL", "unable to open database file"
-    absent = make_url(empty_database).set(database=str(tmp_path))
+    name, reason = "DATABASE_URL", "file is not a database"
+    (tmp_path / "text").write_text("not a database", "utf-8")
+    absent = make_url(empty_database).set(database=str(tmp_path / "text"))
     # {% else %}
     name, reason = "DATABASE_MIGRATION_URL", "absent"
     absent = make_url(empty_database).set(database="absent")

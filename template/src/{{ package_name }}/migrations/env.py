@@ -161,6 +161,10 @@ async def migrate(settings: DatabaseSettings) -> None:
             open_file(url)
             # {% endif %}
             connection = await stack.enter_async_context(engine.connect())
+            # {% if database_driver == "aiosqlite" %}
+            # SQLite does not read a file until the first statement.
+            await connection.exec_driver_sql("PRAGMA schema_version")
+            # {% endif %}
             # {% if postgresql %}
             lock = await stack.enter_async_context(engine.connect())
             # {% endif %}
