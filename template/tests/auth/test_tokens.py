@@ -78,11 +78,10 @@ BAD_TOKENS = {
 
 
 @pytest.mark.parametrize("token", BAD_TOKENS.values(), ids=BAD_TOKENS)
-async def test_a_bad_token_is_refused_without_a_reason(
-    client: httpx2.AsyncClient, token: str
-) -> None:
-    with capture_logs() as lines:
-        response = await client.get("/me", headers=bearing(token))
+async def test_a_bad_token_is_refused_without_a_reason(make_client: MakeClient, token: str) -> None:
+    async with make_client(guarded) as client:
+        with capture_logs() as lines:
+            response = await client.get("/me", headers=bearing(token))
 
     body = assert_problem(response, 401, "invalid-token")
     assert body.keys() == {"type", "title", "status", "request_id"}
