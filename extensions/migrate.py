@@ -24,7 +24,7 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from textwrap import wrap
@@ -34,7 +34,7 @@ import yaml
 from packaging.version import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 OPTION = "--answers-file="
 ANSWERS_FILE = next(
@@ -111,24 +111,26 @@ def last_answers() -> dict[str, Any]:
     return answers
 
 
-def render_last_version(folder: str) -> Path:
-    """Render the service as it was before the update, without the owner's edits."""
+@contextmanager
+def rendered_last_version() -> Iterator[Path]:
+    """Provide the service as it was before the update, without the owner's edits."""
     # Most updates need none of this, and it takes most of a second to import.
     from copier import run_copy  # noqa: PLC0415
 
     answers = last_answers()
-    run_copy(
-        answers["_src_path"],
-        folder,
-        data={name: answer for name, answer in answers.items() if not name.startswith("_")},
-        vcs_ref=answers["_commit"],
-        answers_file=ANSWERS_FILE,
-        defaults=True,
-        quiet=True,
-        unsafe=True,
-        skip_tasks=True,
-    )
-    return Path(folder)
+    with TemporaryDirectory(prefix=OF_AN_UPDATE) as folder:
+        run_copy(
+            answers["_src_path"],
+            folder,
+            data={name: answer for name, answer in answers.items() if not name.startswith("_")},
+            vcs_ref=answers["_commit"],
+            answers_file=ANSWERS_FILE,
+            defaults=True,
+            quiet=True,
+            unsafe=True,
+            skip_tasks=True,
+        )
+        yield Path(folder)
 
 
 def files_at(root: Path, path: str) -> Iterable[str]:
@@ -150,8 +152,7 @@ def rename(stage: str, *names: str) -> None:
     answers = last_answers()
     filled = [name.format_map(answers) for name in names]
     committed = paths("ls-tree", "-rz", "--name-only", "HEAD", "./")
-    with TemporaryDirectory(prefix=OF_AN_UPDATE) as folder:
-        last_version = render_last_version(folder)
+    with rendered_last_version() as last_version:
         pairs = zip(filled[::2], filled[1::2], strict=True)
         renamed = {old: new for old, new in pairs if (last_version / old).exists()}
         moved = {old: new for old, new in renamed.items() if Path(new).exists()}
@@ -320,8 +321,7 @@ def keep_edited(stage: str) -> None:
     deleted = paths("ls-files", "-z", "--deleted") if stage == "after" else set()
     if not deleted:
         return
-    with TemporaryDirectory(prefix=OF_AN_UPDATE) as folder:
-        last_version = render_last_version(folder)
+    with rendered_last_version() as last_version:
         for path in sorted(deleted):
             rendered = last_version / path
             base = rendered.read_bytes() if rendered.is_file() else None

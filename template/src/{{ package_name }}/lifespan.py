@@ -22,6 +22,9 @@ from .telemetry.otlp import exported
 # {% endif %}
 # {% if telemetry != "none" %}
 from .telemetry.pools import measured
+# {% if auth == "oidc" and http_client != "none" %}
+from .telemetry.provider import provider_sample
+# {% endif %}
 from .telemetry.sampling import sampled
 # {% if http_client != "none" %}
 from .telemetry.upstream import MeasuredClient
@@ -80,9 +83,9 @@ async def open_state(settings: Settings) -> AsyncIterator[State]:
         # {% if telemetry != "none" %}
         # {% if http_client != "none" %}
         # {% if auth == "oidc" %}
-        stack.enter_context(sampled(database, upstream, tokens))
+        stack.enter_context(sampled(database, upstream.sample, provider_sample(tokens)))
         # {% else %}
-        stack.enter_context(sampled(database, upstream))
+        stack.enter_context(sampled(database, upstream.sample))
         # {% endif %}
         # {% else %}
         stack.enter_context(sampled(database))

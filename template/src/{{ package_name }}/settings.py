@@ -45,7 +45,7 @@ LogLevel = Annotated[Level, BeforeValidator(str.upper)]
 def split_origins(value: object) -> object:
     """Accept ``a, b`` and ``["a", "b"]``; browsers send origins in lower case, with no slash."""
     if isinstance(value, str):
-        items = value.strip().removeprefix("[").removesuffix("]").split(",")
+        items = value.removeprefix("[").removesuffix("]").split(",")
         return [origin for item in items if (origin := item.strip(" \"'").rstrip("/").lower())]
     return value
 

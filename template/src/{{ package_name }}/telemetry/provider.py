@@ -1,4 +1,4 @@
-"""What the provider of tokens does."""
+"""Metrics of the provider of tokens."""
 
 from collections.abc import Callable
 
